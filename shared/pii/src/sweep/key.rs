@@ -1,0 +1,419 @@
+//! What a key says about its value: a telephone number, a time, a counter or nothing.
+//!
+//! The names are those of Twilio's form fields, `FreeSWITCH`'s `mod_json_cdr`, Amazon Connect's contact records and
+//! Asterisk's CDRs; their words decide, so that spellings of other sources (`callerNumber`, `caller-number`) fall in place.
+
+/// The key of a value and the key around it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct KeyPath<'k> {
+    parent: &'k str,
+    key: &'k str,
+}
+
+impl<'k> KeyPath<'k> {
+    pub(super) fn child(self, key: &'k str) -> Self {
+        Self {
+            parent: self.key,
+            key,
+        }
+    }
+
+    /// What the key says.
+    pub(super) fn class(self) -> KeyClass {
+        let class = KeyClass::of(self.key);
+        // `{"CustomerEndpoint": {"Address": ...}}`, `{"from": {"value": ...}}`
+        let plain = NEUTRAL
+            .iter()
+            .any(|neutral| neutral.eq_ignore_ascii_case(self.key));
+        if plain && !class.number {
+            let parent = KeyClass::of(self.parent);
+            return KeyClass {
+                number: parent.number || parent.endpoint,
+                ..class
+            };
+        }
+        class
+    }
+}
+
+/// Keys that leave it to the key around them what they are.
+const NEUTRAL: [&str; 13] = [
+    "address",
+    "value",
+    "uri",
+    "user",
+    "id",
+    "raw",
+    "e164",
+    "formatted",
+    "national",
+    "international",
+    "text",
+    "content",
+    "display",
+];
+
+/// What a key says about its value.
+#[derive(Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools)] // Independent facts; a key can be several.
+pub(super) struct KeyClass {
+    /// The value is a number (or an address that holds one).
+    pub(super) number: bool,
+    /// The value may be a number or a name: it is one if it has digits and no letters.
+    maybe_number: bool,
+    /// The value is an object that addresses a party.
+    endpoint: bool,
+    /// The value is a point in time.
+    time: bool,
+    /// The value counts bytes, packets, (micro)seconds...
+    count: bool,
+    /// The value identifies something.
+    id: bool,
+}
+
+impl KeyClass {
+    fn of(key: &str) -> Self {
+        let name = snake_case(key);
+        let words = || name.split('_').filter(|word| !word.is_empty());
+        let has = |wanted: &[&str]| words().any(|word| wanted.contains(&word));
+        let last = words().next_back().unwrap_or("");
+        let before_last = words().rev().nth(1).unwrap_or("");
+        let first = words().next().unwrap_or("");
+
+        let numbered_thing = last == "number" && NUMBERED.contains(&before_last);
+        let names_number = (NUMBER.contains(&last) && !numbered_thing)
+            || (last != "number" && NUMBER_ENDS.iter().any(|end| last.ends_with(end)));
+        // "caller_id", "caller_id_name", "last_sent_callee_id_number", "remote_party_id"
+        let caller_id = words().zip(words().skip(1)).any(|pair| {
+            matches!(
+                pair,
+                ("caller" | "callee" | "party" | "effective", "id" | "idnum")
+                    | ("called" | "calling", "party")
+            )
+        }) && !has(&["uuid", "time", "type"]);
+        let sip = first == "sip" && SIP_PARTS.contains(&last);
+        let endpoint = has(&["endpoint"]);
+        let number = names_number || caller_id || sip || (endpoint && last == "address");
+        Self {
+            number,
+            maybe_number: MAYBE_NUMBER.contains(&last),
+            endpoint,
+            time: !number
+                && words().any(|word| {
+                    TIME.contains(&word) || TIME_ENDS.iter().any(|end| word.ends_with(end))
+                }),
+            count: !number && (has(&COUNT) || COUNT_ENDS.iter().any(|end| last.ends_with(end))),
+            id: !number && (ID.contains(&last) || last.ends_with("uuid") || last.ends_with("sid")),
+        }
+    }
+
+    /// Whether a string under the key is a number.
+    pub(super) fn names_number(self, text: &str) -> bool {
+        let has_digit = |text: &str| text.chars().any(char::is_numeric);
+        if self.number {
+            return has_digit(text) && !matches!(text, "true" | "false");
+        }
+        let user = text.split_once('@').map_or(text, |(user, _)| user);
+        self.maybe_number && has_digit(user) && !user.chars().any(char::is_alphabetic)
+    }
+
+    /// Whether a value that is nothing but these digits is clearly no number under the key.
+    pub(super) fn exempts(self, digits: &str) -> bool {
+        self.count || (self.time && is_plausible_time(digits))
+    }
+
+    /// Whether a decimal that begins with these digits is clearly no number under the key.
+    pub(super) fn exempts_decimal(self, whole: &str) -> bool {
+        self.count || (self.time && is_plausible_epoch(whole))
+    }
+
+    /// Whether `1515666344.27`, the time and a counter, is clearly no number under the key (Asterisk's `uniqueid`).
+    pub(super) fn exempts_unique_id(self, seconds: &str) -> bool {
+        self.id && is_plausible_epoch(seconds)
+    }
+}
+
+/// Last words of keys that hold a number.
+const NUMBER: [&str; 45] = [
+    "number",
+    "numbers",
+    "num",
+    "caller",
+    "callers",
+    "callee",
+    "calling",
+    "called",
+    "ani",
+    "aniii",
+    "rdnis",
+    "dnis",
+    "dnid",
+    "dialed",
+    "dialled",
+    "destination",
+    "phone",
+    "phones",
+    "tel",
+    "telephone",
+    "mobile",
+    "cell",
+    "fax",
+    "msisdn",
+    "from",
+    "to",
+    "src",
+    "dst",
+    "clid",
+    "cid",
+    "callerid",
+    "calleeid",
+    "calleridnum",
+    "calleridname",
+    "connectedlinenum",
+    "did",
+    "ddi",
+    "e164",
+    "exten",
+    "recipient",
+    "diversion",
+    "forwardedfrom",
+    "originator",
+    "orig",
+    "term",
+];
+/// What the last word ends with where words are written together.
+const NUMBER_ENDS: [&str; 4] = ["number", "numbers", "phone", "msisdn"];
+/// `number` after one of these is no telephone number.
+const NUMBERED: [&str; 24] = [
+    "state", "sequence", "seq", "serial", "version", "build", "order", "invoice", "ticket", "case",
+    "page", "port", "frame", "packet", "row", "attempt", "retry", "batch", "issue", "room", "line",
+    "track", "revision", "item",
+];
+/// Last words of `sip_*` keys that hold an address.
+const SIP_PARTS: [&str; 8] = [
+    "user", "uri", "from", "to", "stripped", "display", "identity", "number",
+];
+/// Last words of keys that hold a number or a name.
+const MAYBE_NUMBER: [&str; 12] = [
+    "user",
+    "username",
+    "uri",
+    "contact",
+    "display",
+    "stripped",
+    "address",
+    "extension",
+    "presence",
+    "agent",
+    "aor",
+    "dest",
+];
+/// Words of keys that hold a point in time.
+const TIME: [&str; 6] = ["at", "ts", "date", "times", "timestamps", "epochs"];
+const TIME_ENDS: [&str; 4] = ["time", "stamp", "epoch", "datetime"];
+/// Words of keys that hold a counter or a length of time.
+const COUNT: [&str; 18] = [
+    "byte",
+    "bytes",
+    "octet",
+    "octets",
+    "packet",
+    "packets",
+    "count",
+    "counter",
+    "counts",
+    "ssrc",
+    "accum",
+    "duration",
+    "durations",
+    "ms",
+    "millis",
+    "micros",
+    "seconds",
+    "milliseconds",
+];
+const COUNT_ENDS: [&str; 5] = ["duration", "usec", "msec", "nsec", "sec"];
+/// Last words of keys that hold an identifier.
+const ID: [&str; 6] = ["id", "uniqueid", "linkedid", "guid", "callid", "tag"];
+
+/// `CustomerEndpoint.Address`, `callerID` and `caller-id` as words between underscores.
+fn snake_case(key: &str) -> String {
+    let mut name = String::with_capacity(key.len() + 8);
+    let mut chars = key.chars().peekable();
+    let mut before = '_';
+    while let Some(c) = chars.next() {
+        if c.is_alphanumeric() {
+            let acronym_ends =
+                before.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase());
+            if c.is_uppercase() && (before.is_lowercase() || before.is_numeric() || acronym_ends) {
+                name.push('_');
+            }
+            name.push(c.to_ascii_lowercase());
+        } else {
+            name.push('_');
+        }
+        before = c;
+    }
+    name
+}
+
+/// Whether digits are a time in seconds, milli-, micro- or nanoseconds since 1970, or a date and time without separators.
+fn is_plausible_time(digits: &str) -> bool {
+    let date = || {
+        let part = |from: usize, to: usize| {
+            digits
+                .get(from..to)
+                .and_then(|part| part.parse::<u32>().ok())
+        };
+        let within = |from, to, range: std::ops::RangeInclusive<u32>| {
+            part(from, to).is_some_and(|n| range.contains(&n))
+        };
+        within(0, 4, 1970..=2100)
+            && within(4, 6, 1..=12)
+            && within(6, 8, 1..=31)
+            && (digits.len() == 8
+                || (within(8, 10, 0..=23) && within(10, 12, 0..=59) && within(12, 14, 0..=60)))
+    };
+    match digits.len() {
+        10 | 13 | 16 | 19 => is_plausible_epoch(digits.get(..10).unwrap_or("")),
+        8 | 14 => date(),
+        _ => false,
+    }
+}
+
+/// Whether ten digits are seconds since 1970 between 2000 and 2100.
+pub(super) fn is_plausible_epoch(seconds: &str) -> bool {
+    seconds.len() == 10
+        && seconds
+            .parse()
+            .is_ok_and(|seconds: u64| (946_684_800..4_102_444_800).contains(&seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyClass, KeyPath, is_plausible_time, snake_case};
+
+    #[test]
+    fn words_of_a_key() {
+        assert_eq!(
+            snake_case("CustomerEndpoint.Address"),
+            "customer_endpoint_address"
+        );
+        assert_eq!(snake_case("callerIDNumber"), "caller_id_number");
+        assert_eq!(snake_case("Caller-ID"), "caller_id");
+        assert_eq!(snake_case("AWSAccountId"), "aws_account_id");
+        assert_eq!(snake_case("e164Number"), "e164_number");
+    }
+
+    #[test]
+    fn keys_that_name_a_number() {
+        for key in [
+            "From",
+            "To",
+            "Called",
+            "Caller",
+            "ForwardedFrom",
+            "src",
+            "dst",
+            "clid",
+            "caller",
+            "callee",
+            "disnumber",
+            "destnumber",
+            "extnumber",
+            "ani",
+            "aniii",
+            "rdnis",
+            "dnis",
+            "destination_number",
+            "caller_id_number",
+            "caller_id",
+            "caller_id_name",
+            "last_sent_callee_id_number",
+            "number",
+            "sip_from_user",
+            "sip_from_user_stripped",
+            "sip_to_uri",
+            "sip_req_user",
+            "sip_contact_uri",
+            "sip_full_from",
+            "sip_full_to",
+            "sip_from_display",
+            "CustomerEndpoint.Address",
+            "phoneNumber",
+            "caller_number",
+            "tracking_number",
+            "display_number",
+            "digits_dialed",
+        ] {
+            assert!(KeyClass::of(key).number, "{key}");
+        }
+        for (parent, key) in [
+            ("CustomerEndpoint", "Address"),
+            ("from", "value"),
+            ("caller", "id"),
+        ] {
+            assert!((KeyPath { parent, key }).class().number, "{parent}.{key}");
+        }
+    }
+
+    #[test]
+    fn keys_that_name_none() {
+        for key in [
+            "number_of_calls",
+            "packet_count",
+            "profile_index",
+            "session_id",
+            "sip_from_port",
+            "sip_to_tag",
+            "sip_from_host",
+            "sip_contact_params",
+            "state_number",
+            "SequenceNumber",
+            "from_time",
+            "caller_id_type",
+            "core-uuid",
+            "source",
+            "context",
+            "FromZip",
+            "CallSid",
+            "sip_call_id",
+            "call_timeout",
+        ] {
+            assert!(!KeyClass::of(key).number, "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_that_exempt_digits() {
+        for (key, digits) in [
+            ("start_epoch", "1515666344"),
+            ("start_uepoch", "1515666344534355"),
+            ("starttime", "1515666344"),
+            ("createdAt", "1515666344534"),
+            ("DateCreated", "20180111"),
+            ("hold_accum_time", "67139151"),
+            ("uduration", "70959914"),
+            ("flow_billusec", "70959914"),
+            ("raw_bytes", "57258812"),
+            ("rtp_use_ssrc", "1448966920"),
+        ] {
+            assert!(KeyClass::of(key).exempts(digits), "{key}");
+        }
+        for (key, digits) in [
+            ("start_epoch", "4155550132"),
+            ("daytime_phone", "1515666344"),
+            ("account", "5550132"),
+            ("contact_us", "5550132"),
+        ] {
+            assert!(!KeyClass::of(key).exempts(digits), "{key}");
+        }
+    }
+
+    #[test]
+    fn times_without_separators() {
+        assert!(is_plausible_time("20180111112544"));
+        assert!(!is_plausible_time("20181311"));
+        assert!(!is_plausible_time("9915666344"));
+    }
+}
