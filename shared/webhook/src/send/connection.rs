@@ -89,7 +89,11 @@ impl Connection {
         let response = self.requests.send_request(request);
         match self.drive(response).await {
             Some(Ok(response)) => Ok(response),
-            Some(Err(error)) => Err(Outcome::of_http(&error)),
+            Some(Err(error)) => Err(match Outcome::of_http(&error) {
+                // The operating system gave up on an open connection.
+                Outcome::Timeout(_) => Outcome::Timeout(Phase::FirstByte),
+                other => other,
+            }),
             None => Err(Outcome::Connection(ConnectionFailure::Closed)),
         }
     }
