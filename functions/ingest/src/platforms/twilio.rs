@@ -1,0 +1,84 @@
+//! `POST /v1/accounts/{account}/ingest/twilio`
+
+use axum::extract::{Path, Request, State};
+use http::{HeaderName, header, request::Parts};
+use ringfence_domain::{
+    App,
+    access::{Caller, Scope},
+    event::source::{Platform, twilio::signature},
+    settings::AccountConfig,
+};
+use ringfence_http::{AppState, Code, Problem, credentials, problem::ProblemBody};
+
+use super::{accept, header_text, read};
+use crate::answer::IngestAnswer;
+
+const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
+
+/// Post Twilio voice, status and recording callbacks
+///
+/// Set this address as the status callback of calls and recordings. `X-Twilio-Signature` is checked
+/// with the account's auth token, which `settings/sources` holds: a request without a right signature
+/// is refused, and one with it needs no API key. If the request carries an API key as well (as the
+/// password in the URL), that must be right too, with the scope `events:write`. Twilio signs the public
+/// URL: set it with `--public-url` where a proxy changes host or scheme.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts/{account}/ingest/twilio",
+    tag = "ingest",
+    params(("account" = String, Path, description = "The account's id")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "As Twilio sends it"),
+    responses(
+        (status = 202, description = "A result per event", body = IngestAnswer),
+        (status = 401, description = "The signature is missing or wrong", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 413, description = "More than 5 MiB", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 415, description = "Not a media type of this platform", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<AppState>,
+    Path(account): Path<String>,
+    request: Request,
+) -> Result<IngestAnswer, Problem> {
+    let config = match credentials(request.headers()) {
+        Some(secret) => {
+            let caller: Caller = app.authenticate(&secret, None).await?;
+            app.account(&caller, Scope::EventsWrite, &account).await?
+        }
+        // Without a key the signature alone decides; an account that is not there must look the same.
+        None => app.account_config(&account).await?.ok_or_else(unsigned)?,
+    };
+    let (parts, body) = read(request).await?;
+    if !is_signed(&app, &config, &parts, &body) {
+        return Err(unsigned());
+    }
+    accept(&app, &config, Platform::Twilio, &parts, &body).await
+}
+
+fn unsigned() -> Problem {
+    Problem::new(Code::Unauthenticated).detail(
+        "X-Twilio-Signature is missing, or does not match the auth token in settings/sources and the public URL.",
+    )
+}
+
+fn is_signed(app: &App, config: &AccountConfig, parts: &Parts, body: &[u8]) -> bool {
+    let (Some(token), Some(sent)) = (&config.twilio_auth_token, header_text(parts, &SIGNATURE)) else {
+        return false;
+    };
+    let origin = match &app.public_origin {
+        Some(origin) => origin.trim_end_matches('/').to_owned(),
+        None => {
+            let Some(host) = header_text(parts, &header::HOST) else { return false };
+            let scheme = header_text(parts, &HeaderName::from_static("x-forwarded-proto")).unwrap_or("http");
+            format!("{scheme}://{host}")
+        }
+    };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    signature::verify(
+        token.reveal(),
+        &format!("{origin}{path}"),
+        header_text(parts, &header::CONTENT_TYPE),
+        body,
+        sent,
+    )
+}

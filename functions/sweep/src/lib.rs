@@ -1,0 +1,13 @@
+//! The `sweep` function: what a clock sets off every minute.
+
+use ringfence_domain::App;
+use ringfence_ports::StoreError;
+
+/// One run. Answers how many deliveries were due. An error leaves the rest for the next run.
+pub async fn run(app: &App) -> Result<usize, StoreError> {
+    let queued = app.sweep_due_deliveries().await?;
+    if queued > 0 {
+        tracing::info!(queued, "due deliveries queued");
+    }
+    Ok(queued)
+}

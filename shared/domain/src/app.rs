@@ -1,0 +1,66 @@
+//! What every use case works with.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use ringfence_ports::{Clock, Keys, Queue, Random, Table};
+use ringfence_webhook::Sender;
+
+use crate::{access::ApiKey, cache::Cache, settings::AccountConfig};
+
+/// The ports, the sender, and what this process keeps in memory for some seconds. One per process.
+pub struct App {
+    /// Rows.
+    pub table: Arc<dyn Table>,
+    /// Messages that go out without rows.
+    pub queue: Arc<dyn Queue>,
+    /// Sealing of secrets.
+    pub keys: Arc<dyn Keys>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Sends callbacks.
+    pub sender: Sender,
+    /// The origin under which the world reaches this installation (`https://calls.example.com`), for
+    /// sources that sign the URL they post to; `None`: taken from each request.
+    pub public_origin: Option<String>,
+    pub(crate) api_keys: Cache<ApiKey>,
+    pub(crate) configs: Cache<AccountConfig>,
+}
+
+/// For how long another process may still see settings and keys as they were before a change.
+pub const CACHE_TTL: SignedDuration = SignedDuration::from_secs(3);
+
+/// How many accounts and keys a process remembers.
+const CACHE_CAPACITY: usize = 10_000;
+
+impl App {
+    /// An app over these ports.
+    pub fn new(
+        table: Arc<dyn Table>,
+        queue: Arc<dyn Queue>,
+        keys: Arc<dyn Keys>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        sender: Sender,
+    ) -> Self {
+        Self {
+            table,
+            queue,
+            keys,
+            clock,
+            random,
+            sender,
+            public_origin: None,
+            api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+        }
+    }
+
+    /// Forgets cached settings and keys, after a change in this process.
+    pub(crate) fn forget_cached(&self) {
+        self.api_keys.clear();
+        self.configs.clear();
+    }
+}

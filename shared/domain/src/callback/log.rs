@@ -1,0 +1,531 @@
+//! The delivery log: what was sent, when, and what came back; and doing it again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ringfence_pii::Sweep;
+use ringfence_ports::{Key, Op, Put, Query, Row, StoreError, Unit, When};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    delivery::{Delivery, Status},
+    dispatch::{Tried, render},
+    message::{About, DispatchMessage},
+};
+use crate::{
+    App,
+    access::{to_doc, to_value},
+    event::{Event, Subject},
+    history::{Action, Actor, Change},
+    id,
+    ingest::StoredEvent,
+    keyspace::{self, SHARDS},
+    settings::{AccountConfig, EndpointKind, EndpointState},
+};
+
+/// Which deliveries a search is for. All conditions hold together.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this status.
+    pub status: Option<Status>,
+    /// Of this callback.
+    pub kind: Option<EndpointKind>,
+    /// Accepted at this instant or later.
+    pub since: Option<Timestamp>,
+    /// Accepted before this instant.
+    pub until: Option<Timestamp>,
+    /// About this call.
+    pub call: Option<String>,
+}
+
+/// A page of the log, newest first.
+#[derive(Debug)]
+pub struct LogPage {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// The id of the last delivery looked at: where to go on. A page may hold fewer than asked for
+    /// although there are more.
+    pub next: Option<String>,
+}
+
+/// A delivery with everything that was sent.
+#[derive(Debug, Serialize)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+    /// The body as it is sent now, masked as the rules now say; `None`: the event was erased.
+    pub body: Option<String>,
+    /// Its media type.
+    pub content_type: Option<&'static str>,
+}
+
+/// How many rows one page may look at: a bound on its cost, whatever the filter.
+const MAX_LOOKED_AT: usize = 2_000;
+
+/// How many days without a hit one page looks through.
+const MAX_DAYS: usize = 62;
+
+/// Why something could not be done with a delivery or callback.
+#[derive(Debug, thiserror::Error)]
+pub enum CallbackError {
+    /// There is no such delivery.
+    #[error("there is no such delivery")]
+    NoDelivery,
+    /// There is no such job.
+    #[error("there is no such job")]
+    NoJob,
+    /// The callback has no URL.
+    #[error("the callback has no URL yet")]
+    NoEndpoint,
+    /// The event behind a delivery was erased.
+    #[error("the event of this delivery has been erased")]
+    Erased,
+    /// Somebody else changed it at the same moment.
+    #[error("it was changed at the same moment")]
+    Conflict,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// A page of deliveries that match `filter`, newest first, going on before the id `before`.
+    ///
+    /// Deliveries in the dispatch queue that nothing has happened to yet show only in a search by
+    /// call.
+    pub async fn deliveries(
+        &self,
+        config: &AccountConfig,
+        filter: &Filter,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<LogPage, StoreError> {
+        let mut page = self.matching_deliveries(&config.account.id, filter, limit, before).await?;
+        if masked_in_log(config) {
+            // A receiver may quote numbers; which ones, only the event tells, and a list reads none.
+            for attempt in page.deliveries.iter_mut().flat_map(|delivery| &mut delivery.attempts) {
+                attempt.response.clear();
+            }
+        }
+        Ok(page)
+    }
+
+    /// The same with the responses of receivers as they are stored.
+    pub(crate) async fn matching_deliveries(
+        &self,
+        account: &str,
+        filter: &Filter,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<LogPage, StoreError> {
+        if let Some(call) = &filter.call {
+            return self.deliveries_of_call(account, call, filter, limit, before).await;
+        }
+        let until = filter.until.map(|at| id::floor(id::Kind::Delivery, at));
+        let upper = match (before, &until) {
+            (Some(before), Some(until)) => Some(before.min(until.as_str()).to_owned()),
+            (Some(before), None) => Some(before.to_owned()),
+            (None, until) => until.clone(),
+        };
+        let lower = filter.since.map(|at| id::floor(id::Kind::Delivery, at));
+        match filter.status {
+            Some(status) if !matches!(status, Status::Delivered) => {
+                let partitions =
+                    (0..SHARDS).map(|s| keyspace::open_partition(account, status.as_str(), s)).collect();
+                let mut page = LogPage { deliveries: Vec::new(), next: None };
+                self.collect(Some(0), partitions, lower, upper, filter, limit, &mut page).await?;
+                Ok(page)
+            }
+            _ => self.deliveries_by_day(account, filter, limit, lower, upper).await,
+        }
+    }
+
+    async fn deliveries_by_day(
+        &self,
+        account: &str,
+        filter: &Filter,
+        limit: usize,
+        lower: Option<String>,
+        upper: Option<String>,
+    ) -> Result<LogPage, StoreError> {
+        let day_of = |id: &String| id::time_of(id::Kind::Delivery, id).map(keyspace::day);
+        let days = self
+            .table
+            .query(Query {
+                from: lower.as_ref().and_then(day_of),
+                // The day of the upper bound itself is looked at: `~` sorts behind every day.
+                to: upper.as_ref().and_then(day_of).map(|day| day + "~"),
+                descending: true,
+                limit: MAX_DAYS,
+                ..Query::partition(keyspace::active_days(account))
+            })
+            .await?;
+        let mut page = LogPage { deliveries: Vec::new(), next: None };
+        let mut last_day = None;
+        for row in &days.rows {
+            let day = row.key.sk.as_str();
+            let partitions = (0..SHARDS).map(|s| keyspace::delivery_partition(account, day, s)).collect();
+            page.next = None;
+            let more =
+                self.collect(None, partitions, lower.clone(), upper.clone(), filter, limit, &mut page).await?;
+            if more {
+                return Ok(page);
+            }
+            last_day = Some(day.to_owned());
+        }
+        page.next = match (days.next, last_day) {
+            (Some(_), Some(day)) => day_start(&day).map(|at| id::floor(id::Kind::Delivery, at)),
+            _ => None,
+        };
+        Ok(page)
+    }
+
+    /// Merges the partitions, newest first, into `page` until it is full or has looked at enough.
+    /// Answers whether it stopped for that; `page.next` then says where.
+    #[allow(clippy::too_many_arguments, reason = "one search, spelled out")]
+    async fn collect(
+        &self,
+        index: Option<u8>,
+        partitions: Vec<String>,
+        lower: Option<String>,
+        upper: Option<String>,
+        filter: &Filter,
+        limit: usize,
+        page: &mut LogPage,
+    ) -> Result<bool, StoreError> {
+        let mut looked_at = 0;
+        let mut upper = upper;
+        loop {
+            // Each partition may hold the whole rest of the page.
+            let want = (limit - page.deliveries.len()).clamp(1, 100);
+            let queries = partitions.iter().map(|partition| {
+                let base = match index {
+                    Some(index) => Query::index(index, partition.clone()),
+                    None => Query::partition(partition.clone()),
+                };
+                self.table.query(Query {
+                    from: lower.clone(),
+                    to: upper.clone(),
+                    descending: true,
+                    limit: want,
+                    ..base
+                })
+            });
+            let mut rows: Vec<Row> = Vec::new();
+            // Below the largest last id of a partition that has more, the merge is not complete.
+            let mut horizon: Option<String> = None;
+            for result in futures_util::future::join_all(queries).await {
+                let result = result?;
+                if let (Some(_), Some(last)) = (&result.next, result.rows.last()) {
+                    horizon = horizon.max(Some(last.key.sk.clone()));
+                }
+                rows.extend(result.rows);
+            }
+            rows.sort_by(|a, b| b.key.sk.cmp(&a.key.sk));
+            for row in rows {
+                if horizon.as_ref().is_some_and(|horizon| row.key.sk < *horizon) {
+                    break;
+                }
+                looked_at += 1;
+                let delivery = Delivery::from_row(&row)?;
+                let stop_at = delivery.id.clone();
+                if matches(filter, &delivery) {
+                    page.deliveries.push(delivery);
+                }
+                if page.deliveries.len() >= limit || looked_at >= MAX_LOOKED_AT {
+                    page.next = Some(stop_at);
+                    return Ok(true);
+                }
+            }
+            match horizon {
+                None => return Ok(false),
+                Some(last) => upper = Some(last),
+            }
+        }
+    }
+
+    /// All deliveries of a call stand on the events of its partition.
+    async fn deliveries_of_call(
+        &self,
+        account: &str,
+        call: &str,
+        filter: &Filter,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<LogPage, StoreError> {
+        let mut found = Vec::new();
+        for row in self.event_rows(account, Subject::Call(call)).await? {
+            let stored = stored_event(&row)?;
+            let Some(id) = stored.delivery else { continue };
+            if before.is_some_and(|before| id.as_str() >= before) {
+                continue;
+            }
+            let event: Event = Event::from_json(stored.event.get())
+                .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))?;
+            found.push((id, event));
+        }
+        found.sort_by(|a, b| b.0.cmp(&a.0));
+        let keys: Vec<Key> = found.iter().filter_map(|(id, _)| keyspace::delivery(account, id)).collect();
+        let mut rows = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(100) {
+            rows.extend(self.table.get_many(keys).await?);
+        }
+        let mut page = LogPage { deliveries: Vec::new(), next: None };
+        for ((id, event), row) in found.into_iter().zip(rows) {
+            let delivery = match row {
+                Some(row) => Delivery::from_row(&row)?,
+                None => queued(account, id, &event),
+            };
+            if !matches(filter, &delivery) {
+                continue;
+            }
+            if page.deliveries.len() >= limit {
+                page.next = page.deliveries.last().map(|last: &Delivery| last.id.clone());
+                break;
+            }
+            page.deliveries.push(delivery);
+        }
+        Ok(page)
+    }
+
+    /// The rows of all events of a call or task.
+    pub(crate) async fn event_rows(
+        &self,
+        account: &str,
+        subject: Subject<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut query = Query {
+            from: Some("evt/".to_owned()),
+            to: Some("evt0".to_owned()),
+            limit: 1000,
+            ..Query::partition(keyspace::subject_partition(account, subject))
+        };
+        loop {
+            let page = self.table.query(query.clone()).await?;
+            rows.extend(page.rows);
+            let Some(next) = page.next else { return Ok(rows) };
+            query.after = Some(next);
+        }
+    }
+
+    /// One delivery with its body, as it may be shown: masked when the console or the callbacks are.
+    pub async fn delivery(
+        &self,
+        config: &AccountConfig,
+        delivery: &str,
+    ) -> Result<DeliveryDetail, CallbackError> {
+        let mut delivery = self.stored_delivery(&config.account.id, delivery).await?;
+        let stored = self.stored_event(&delivery.account, &delivery.about, &delivery.event_id).await?;
+        let mask = masked_in_log(config);
+        let body = match (&stored, config.endpoint(delivery.kind)) {
+            (Some(stored), Some(endpoint)) => render(endpoint, mask, stored, &delivery.id),
+            _ => None,
+        };
+        if mask {
+            let event = stored.as_deref().and_then(|stored| Event::from_json(stored).ok());
+            hide_numbers(&mut delivery, event.as_ref());
+        }
+        Ok(DeliveryDetail {
+            content_type: body.as_ref().map(|body| body.content_type),
+            body: body.map(|body| String::from_utf8_lossy(&body.bytes).into_owned()),
+            delivery,
+        })
+    }
+
+    pub(crate) async fn stored_delivery(
+        &self,
+        account: &str,
+        delivery: &str,
+    ) -> Result<Delivery, CallbackError> {
+        let key = keyspace::delivery(account, delivery).ok_or(CallbackError::NoDelivery)?;
+        let row = self.table.get(&key).await?.ok_or(CallbackError::NoDelivery)?;
+        Ok(Delivery::from_row(&row)?)
+    }
+
+    /// Queues one delivery again, whatever became of it, with a fresh retry schedule and the same
+    /// `webhook-id`.
+    pub async fn resend(&self, config: &AccountConfig, delivery: &str) -> Result<Delivery, CallbackError> {
+        let delivery = self.stored_delivery(&config.account.id, delivery).await?;
+        if config.endpoint(delivery.kind).is_none() {
+            return Err(CallbackError::NoEndpoint);
+        }
+        if self.stored_event(&delivery.account, &delivery.about, &delivery.event_id).await?.is_none() {
+            return Err(CallbackError::Erased);
+        }
+        let (delivery, unit) = requeue(delivery, self.clock.now(), None)?;
+        match self.table.commit(unit).await {
+            Ok(()) => Ok(delivery),
+            Err(StoreError::Condition { .. }) => Err(CallbackError::Conflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a test event to a callback at once, past pause and breaker, and answers with what came
+    /// back. Nothing of it is kept.
+    pub async fn test_callback(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+    ) -> Result<(String, Tried), CallbackError> {
+        let endpoint = config.endpoint(kind).ok_or(CallbackError::NoEndpoint)?;
+        let now = self.clock.now();
+        let event = super::test_event::test_event(&config.account.id, kind, now, &*self.random)?;
+        let id = id::new(id::Kind::Delivery, now, &*self.random);
+        let body = render(endpoint, config.masking.callbacks, &event, &id)
+            .ok_or(StoreError::Invalid("a test event does not render"))?;
+        let tried = self.request(endpoint, &id, body).await;
+        Ok((id, tried))
+    }
+
+    /// Pauses a callback: what arrives meanwhile is held.
+    pub async fn pause(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+        actor: &Actor,
+    ) -> Result<EndpointState, CallbackError> {
+        let now = self.clock.now();
+        let change = |state: &mut EndpointState| state.paused_at = state.paused_at.or(Some(now));
+        self.set_state(config, kind, actor, Action::Pause, change, Unit::default()).await
+    }
+
+    /// Resumes a paused or disabled callback, and starts a replay of all that was held.
+    pub async fn resume(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+        actor: &Actor,
+    ) -> Result<(EndpointState, super::replay::Job), CallbackError> {
+        let (job, unit) = self.replay_of_held(config, kind)?;
+        let change = |state: &mut EndpointState| {
+            *state = EndpointState { version: state.version, ..EndpointState::default() };
+        };
+        let state = self.set_state(config, kind, actor, Action::Resume, change, unit).await?;
+        Ok((state, job))
+    }
+
+    async fn set_state(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+        actor: &Actor,
+        action: Action,
+        change: impl Fn(&mut EndpointState),
+        with: Unit,
+    ) -> Result<EndpointState, CallbackError> {
+        if config.endpoint(kind).is_none() {
+            return Err(CallbackError::NoEndpoint);
+        }
+        let account = &config.account.id;
+        let key = keyspace::endpoint_state(account, kind.as_str());
+        for _ in 0..8 {
+            let row = self.table.get(&key).await?;
+            let before = match &row {
+                Some(row) => crate::access::parse_doc::<EndpointState>(&row.doc)?,
+                None => EndpointState::default(),
+            };
+            let when = row.as_ref().map_or(When::Absent, |row| When::Version(row.version));
+            let mut after = before.clone();
+            change(&mut after);
+            let mut unit = with.clone();
+            unit.ops.insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
+            let change = Change {
+                item: format!("callbacks/{}", kind.as_str()),
+                action,
+                before: to_value(&before)?,
+                after: to_value(&after)?,
+            };
+            match self.commit_change(account, actor, change, unit).await {
+                Ok(_) => return Ok(after),
+                Err(StoreError::Condition { op: 0 }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(CallbackError::Conflict)
+    }
+}
+
+/// The delivery with a new turn, and the write that queues it.
+pub(crate) fn requeue(
+    mut delivery: Delivery,
+    now: Timestamp,
+    job: Option<&str>,
+) -> Result<(Delivery, Unit), StoreError> {
+    delivery.status = Status::Queued;
+    delivery.reason = None;
+    delivery.failures = 0;
+    delivery.turn += 1;
+    delivery.next_at = Some(now);
+    delivery.claimed_until = None;
+    delivery.replay = job.map(str::to_owned);
+    let message = order(&delivery).into_message(Duration::ZERO)?;
+    let unit = Unit { ops: vec![Op::Put(delivery.put()?)], sends: vec![message] };
+    Ok((delivery, unit))
+}
+
+/// The order to try a stored delivery at its present turn.
+pub(crate) fn order(delivery: &Delivery) -> DispatchMessage<'_> {
+    DispatchMessage {
+        delivery: (&delivery.id).into(),
+        account: (&delivery.account).into(),
+        kind: delivery.kind,
+        event_type: (&delivery.event_type).into(),
+        about: delivery.about.clone(),
+        event_id: (&delivery.event_id).into(),
+        turn: delivery.turn,
+        event: None::<&RawValue>,
+    }
+}
+
+/// Whether the log hides numbers: it shows what was sent, and it is shown in the console.
+pub fn masked_in_log(config: &AccountConfig) -> bool {
+    config.masking.console || config.masking.callbacks
+}
+
+/// A receiver may quote what it was sent.
+fn hide_numbers(delivery: &mut Delivery, event: Option<&Event>) {
+    let sweep = event.map_or_else(|| Sweep::new([]), Event::sweep);
+    for attempt in &mut delivery.attempts {
+        attempt.response = sweep.text(&attempt.response).into_owned();
+    }
+}
+
+fn matches(filter: &Filter, delivery: &Delivery) -> bool {
+    filter.status.is_none_or(|status| status == delivery.status)
+        && filter.kind.is_none_or(|kind| kind == delivery.kind)
+        && filter.since.is_none_or(|since| delivery.id >= id::floor(id::Kind::Delivery, since))
+        && filter.until.is_none_or(|until| delivery.id < id::floor(id::Kind::Delivery, until))
+}
+
+fn queued(account: &str, id: String, event: &Event) -> Delivery {
+    Delivery {
+        id,
+        account: account.to_owned(),
+        kind: event.event_type.kind().into(),
+        event_type: event.event_type.as_str().to_owned(),
+        event_id: event.id.clone(),
+        about: About::from(event.subject()),
+        status: Status::Queued,
+        reason: None,
+        attempts: Vec::new(),
+        failures: 0,
+        turn: 0,
+        next_at: None,
+        claimed_until: None,
+        replay: None,
+        version: 0,
+    }
+}
+
+pub(crate) fn stored_event(row: &Row) -> Result<StoredEvent<'_>, StoreError> {
+    serde_json::from_str(&row.doc)
+        .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))
+}
+
+fn day_start(day: &str) -> Option<Timestamp> {
+    let date = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
+    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}

@@ -1,0 +1,253 @@
+//! What Ringfence itself has to say about an account's endpoints: they fail, are disabled, are well
+//! again. Kept as events, and sent to the account's `operational` callback.
+
+use jiff::Timestamp;
+use ringfence_ports::{Op, Page, Position, Put, Query, StoreError, Unit, When};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{
+    message::{About, DispatchMessage},
+    schedule,
+};
+use crate::{
+    App,
+    access::{parse_doc, to_doc, to_value},
+    event::Subject,
+    history::{Action, Actor, Change},
+    id,
+    ingest::StoredEvent,
+    keyspace,
+    settings::{AccountConfig, Endpoint, EndpointKind, EndpointState},
+};
+
+/// The types of operational events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperationalType {
+    /// Attempts have begun to fail.
+    #[serde(rename = "callback.failing")]
+    Failing,
+    /// An attempt succeeded again.
+    #[serde(rename = "callback.recovered")]
+    Recovered,
+    /// The endpoint is disabled; what arrives is held.
+    #[serde(rename = "callback.disabled")]
+    Disabled,
+}
+
+impl OperationalType {
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failing => "callback.failing",
+            Self::Recovered => "callback.recovered",
+            Self::Disabled => "callback.disabled",
+        }
+    }
+}
+
+/// An operational event, as it is listed and sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperationalEvent {
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: OperationalType,
+    /// When.
+    pub timestamp: Timestamp,
+    /// `evt_…`
+    pub id: String,
+    /// To whom.
+    pub account_id: String,
+    /// About what.
+    pub data: OperationalData,
+}
+
+/// What an operational event tells.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperationalData {
+    /// The callback concerned.
+    pub callback: EndpointKind,
+    /// Since when every attempt has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// In plain words, with what to do.
+    pub message: String,
+}
+
+impl App {
+    /// An attempt at this endpoint failed: notes since when, and disables it when it answered 410 or
+    /// has failed for [`schedule::DISABLE_AFTER`].
+    pub(crate) async fn endpoint_failed(
+        &self,
+        config: &AccountConfig,
+        endpoint: &Endpoint,
+        gone: bool,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let known = endpoint.state.failing_since;
+        let too_long = known.is_some_and(|since| now.duration_since(since) >= schedule::DISABLE_AFTER);
+        if known.is_some() && !gone && !too_long {
+            return Ok(());
+        }
+        self.change_state(config, endpoint.kind, |state| {
+            if state.disabled_at.is_some() {
+                return None;
+            }
+            let since = *state.failing_since.get_or_insert(now);
+            let reason = if gone {
+                "The endpoint answered 410 Gone."
+            } else if now.duration_since(since) >= schedule::DISABLE_AFTER {
+                "Every attempt has failed for five days."
+            } else {
+                return (known != Some(since)).then(|| {
+                    (OperationalType::Failing, "Attempts fail; they are repeated for some days.".to_owned())
+                });
+            };
+            state.disabled_at = Some(now);
+            state.disabled_reason = Some(reason.to_owned());
+            Some((
+                OperationalType::Disabled,
+                format!("{reason} What arrives is held. Mend the endpoint and resume the callback: held deliveries are then sent."),
+            ))
+        })
+        .await
+    }
+
+    /// An attempt at a failing endpoint succeeded.
+    pub(crate) async fn endpoint_recovered(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+    ) -> Result<(), StoreError> {
+        self.change_state(config, kind, |state| {
+            state.failing_since.take()?;
+            Some((OperationalType::Recovered, "An attempt succeeded again.".to_owned()))
+        })
+        .await
+    }
+
+    /// Reads the endpoint's state, lets `change` say what becomes of it and what is to be told (`None`:
+    /// nothing changes), and writes both. A race with another process is tried again.
+    async fn change_state(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+        change: impl Fn(&mut EndpointState) -> Option<(OperationalType, String)>,
+    ) -> Result<(), StoreError> {
+        let account = &config.account.id;
+        let key = keyspace::endpoint_state(account, kind.as_str());
+        for _ in 0..8 {
+            let row = self.table.get(&key).await?;
+            let before = match &row {
+                Some(row) => parse_doc::<EndpointState>(&row.doc)?,
+                None => EndpointState::default(),
+            };
+            let when = row.as_ref().map_or(When::Absent, |row| When::Version(row.version));
+            let mut after = before.clone();
+            let Some((event_type, message)) = change(&mut after) else {
+                // Somebody else was faster, and this process has not seen it yet.
+                self.forget_cached();
+                return Ok(());
+            };
+            let mut unit = self.operational_event(config, kind, event_type, &after, message)?;
+            unit.ops.insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
+            let result = if event_type == OperationalType::Disabled {
+                let change = Change {
+                    item: format!("callbacks/{}", kind.as_str()),
+                    action: Action::Disable,
+                    before: to_value(&before)?,
+                    after: to_value(&after)?,
+                };
+                self.commit_change(account, &Actor::system(), change, unit).await.map(drop)
+            } else {
+                self.table.commit(unit).await
+            };
+            match result {
+                Err(StoreError::Condition { op: 0 }) => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.forget_cached();
+                    return Ok(());
+                }
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    fn operational_event(
+        &self,
+        config: &AccountConfig,
+        kind: EndpointKind,
+        event_type: OperationalType,
+        state: &EndpointState,
+        message: String,
+    ) -> Result<Unit, StoreError> {
+        let now = self.clock.now();
+        let account = &config.account.id;
+        let event = OperationalEvent {
+            event_type,
+            timestamp: now,
+            id: id::new(id::Kind::Event, now, &*self.random),
+            account_id: account.clone(),
+            data: OperationalData { callback: kind, failing_since: state.failing_since, message },
+        };
+        tracing::warn!(account, callback = kind.as_str(), event = event_type.as_str(), "operational event");
+        let raw: Box<RawValue> =
+            to_raw_value(&event).map_err(|_| StoreError::Invalid("an event does not serialize"))?;
+        // An operational callback that fails is not reported to itself.
+        let delivery = config
+            .endpoint(EndpointKind::Operational)
+            .filter(|endpoint| endpoint.enabled && kind != EndpointKind::Operational)
+            .map(|_| {
+                let subject = Subject::Task(&event.id);
+                super::delivery_id(account, EndpointKind::Operational, subject, &event.id, now)
+            });
+        let stored = StoredEvent { accepted_at: now, delivery: delivery.clone(), event: &raw };
+        let mut unit = Unit::default();
+        let key = keyspace::operational_event(account, &event.id);
+        unit.ops.push(Op::Put(Put::new(key, to_doc(&stored)?, When::Absent)));
+        if let Some(delivery) = &delivery {
+            let message = DispatchMessage {
+                about: About::Ringfence,
+                ..DispatchMessage::first(
+                    delivery,
+                    account,
+                    EndpointKind::Operational,
+                    event_type.as_str(),
+                    Subject::Task(&event.id),
+                    &event.id,
+                    &raw,
+                )
+            };
+            unit.sends.push(message.into_message(std::time::Duration::ZERO)?);
+        }
+        Ok(unit)
+    }
+
+    /// A page of an account's operational events, newest first.
+    pub async fn operational_events(
+        &self,
+        account: &str,
+        limit: usize,
+        after: Option<Position>,
+    ) -> Result<(Vec<OperationalEvent>, Option<Position>), StoreError> {
+        let Page { rows, next } = self
+            .table
+            .query(Query {
+                descending: true,
+                limit,
+                after,
+                ..Query::partition(keyspace::operational_event(account, "").pk)
+            })
+            .await?;
+        let events = rows
+            .iter()
+            .map(|row| {
+                let stored: StoredEvent<'_> = serde_json::from_str(&row.doc)
+                    .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))?;
+                parse_doc(stored.event.get())
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((events, next))
+    }
+}

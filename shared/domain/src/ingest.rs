@@ -1,0 +1,167 @@
+//! Accepting events: each is stored once, beside all others of its call or task, and queued for the
+//! callback that wants it, in the same write.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use ringfence_ports::{Op, Put, StoreError, Unit, When};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    App,
+    access::to_doc,
+    callback::{self, message::DispatchMessage},
+    event::{ErrorCode, Event, EventError},
+    keyspace,
+    settings::{AccountConfig, EndpointKind},
+};
+
+/// An accepted event as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredEvent<'a> {
+    /// When it was accepted (its first copy).
+    pub accepted_at: Timestamp,
+    /// The delivery that was queued for it; `None`: no callback wanted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<String>,
+    /// The event itself, byte for byte as it is delivered unmasked.
+    #[serde(borrow)]
+    pub event: &'a RawValue,
+}
+
+/// What became of one event.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Stored, durably. `delivery` was queued with it.
+    New {
+        /// The event's id.
+        id: String,
+        /// The delivery, if a callback wants the event.
+        delivery: Option<String>,
+    },
+    /// The same event was accepted before; nothing new happens.
+    Duplicate {
+        /// The event's id.
+        id: String,
+    },
+    /// Refused; the others of the batch are not concerned.
+    Refused(EventError),
+}
+
+impl App {
+    /// Accepts a batch. The answer has an entry per event, in order. `Err`: the store could not take
+    /// some of them; sending the whole batch again is right and repeats nothing.
+    pub async fn accept(
+        &self,
+        config: &AccountConfig,
+        events: Vec<Result<Event, EventError>>,
+    ) -> Result<Vec<Accepted>, StoreError> {
+        let now = self.clock.now();
+        let mut outcomes = Vec::with_capacity(events.len());
+        let mut units = Vec::with_capacity(events.len());
+        // What each unit is for: the position in `outcomes`, and the document to compare a repeat with.
+        let mut pending = Vec::with_capacity(events.len());
+        let mut seen: HashMap<ringfence_ports::Key, String> = HashMap::new();
+        let several = events.len() > 1;
+        for event in events {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    outcomes.push(Accepted::Refused(error));
+                    continue;
+                }
+            };
+            let document = to_doc(&event)?;
+            let key = keyspace::event(&config.account.id, event.subject(), &event.id);
+            if several {
+                if let Some(first) = seen.get(&key) {
+                    outcomes.push(repeat(event.id, first == &document));
+                    continue;
+                }
+                seen.insert(key.clone(), document.clone());
+            }
+            let delivery = self.delivery_for(config, &event, now);
+            let unit = unit_of(config, &event, &document, key.clone(), delivery.as_deref(), now)?;
+            pending.push((outcomes.len(), key, document));
+            outcomes.push(Accepted::New { id: event.id, delivery });
+            units.push(unit);
+        }
+        let results = self.table.write(units).await;
+        for ((at, key, document), result) in pending.into_iter().zip(results) {
+            match result {
+                Ok(()) => {}
+                Err(StoreError::Condition { .. }) => {
+                    let same = match self.table.get(&key).await? {
+                        Some(row) => serde_json::from_str::<StoredEvent>(&row.doc)
+                            .is_ok_and(|stored| stored.event.get() == document),
+                        None => return Err(StoreError::Busy),
+                    };
+                    if let Accepted::New { id, .. } = &mut outcomes[at] {
+                        outcomes[at] = repeat(std::mem::take(id), same);
+                    }
+                }
+                // Its document or message is over the store's limit: that event will never fit.
+                Err(StoreError::TooLarge { limit }) => {
+                    outcomes[at] = Accepted::Refused(EventError::new(
+                        ErrorCode::TooLarge,
+                        format!("the event is larger than {limit} bytes"),
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// The id of the delivery that `event` gets, if a callback wants it. Determined by what the event
+    /// is and when it was accepted, so that a repeated write queues the same delivery again.
+    fn delivery_for(&self, config: &AccountConfig, event: &Event, now: Timestamp) -> Option<String> {
+        let kind = EndpointKind::from(event.event_type.kind());
+        let endpoint = config.endpoint(kind)?;
+        endpoint
+            .wants(event.event_type)
+            .then(|| callback::delivery_id(&config.account.id, kind, event.subject(), &event.id, now))
+    }
+}
+
+fn unit_of(
+    config: &AccountConfig,
+    event: &Event,
+    document: &str,
+    key: ringfence_ports::Key,
+    delivery: Option<&str>,
+    now: Timestamp,
+) -> Result<Unit, StoreError> {
+    let raw: &RawValue = serde_json::from_str(document)
+        .map_err(|_| StoreError::Invalid("an event does not serialize"))?;
+    let stored = StoredEvent { accepted_at: now, delivery: delivery.map(str::to_owned), event: raw };
+    let sends = match delivery {
+        None => Vec::new(),
+        Some(delivery) => vec![
+            DispatchMessage::first(
+                delivery,
+                &config.account.id,
+                event.event_type.kind().into(),
+                event.event_type.as_str(),
+                event.subject(),
+                &event.id,
+                raw,
+            )
+            .into_message(std::time::Duration::ZERO)?,
+        ],
+    };
+    Ok(Unit { ops: vec![Op::Put(Put::new(key, to_doc(&stored)?, When::Absent))], sends })
+}
+
+fn repeat(id: String, same: bool) -> Accepted {
+    if same {
+        Accepted::Duplicate { id }
+    } else {
+        Accepted::Refused(EventError::at(
+            "id",
+            ErrorCode::IdReused,
+            "another event of this call was accepted under this id before; a correction needs an id of its own",
+        ))
+    }
+}

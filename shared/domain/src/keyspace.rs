@@ -1,0 +1,157 @@
+//! Every key under which Ringfence stores a row: the whole map of the table in one place.
+//! ARCHITECTURE.md explains which question each one answers.
+//!
+//! Partitions spread by account and call; what an account writes by day or by due time is spread over
+//! [`SHARDS`] partitions, chosen by the last digit of the id, so that no account or day is one hot
+//! partition.
+
+use jiff::{Timestamp, tz::TimeZone};
+use ringfence_ports::{Key, QueueName};
+
+use crate::{event::Subject, id};
+
+/// Over how many partitions an account's day, or the due times, are spread.
+pub const SHARDS: u8 = 8;
+
+/// Deliveries to be sent.
+pub const DISPATCH: QueueName = QueueName("dispatch");
+/// Steps of background jobs.
+pub const JOBS: QueueName = QueueName("jobs");
+
+/// The row of an account.
+pub fn account(account: &str) -> Key {
+    Key::new(format!("acc/{account}"), "account")
+}
+
+/// The row of an agency.
+pub fn agency(agency: &str) -> Key {
+    Key::new(format!("agy/{agency}"), "agency")
+}
+
+/// Index 0: accounts of an agency, or (with `owner` = `platform`) the agencies.
+pub fn members(owner: &str, id: &str) -> Key {
+    Key::new(format!("members/{owner}"), id)
+}
+
+/// A settings document (`callbacks`, `security`, `sources`) of an account or agency.
+pub fn settings(owner: &str, area: &str) -> Key {
+    Key::new(owner_partition(owner), format!("settings/{area}"))
+}
+
+/// The sealed signing secrets of one callback of an account or agency.
+pub fn signing_secrets(owner: &str, kind: &str) -> Key {
+    Key::new(owner_partition(owner), format!("secrets/{kind}"))
+}
+
+/// What is known about an account's endpoint: paused, disabled, failing since.
+pub fn endpoint_state(account: &str, kind: &str) -> Key {
+    Key::new(format!("acc/{account}"), format!("endpoint/{kind}"))
+}
+
+/// An API key, found by the hash of its secret.
+pub fn api_key(sha256_hex: &str) -> Key {
+    Key::new(format!("key/{sha256_hex}"), "key")
+}
+
+/// Index 0: the API keys of an owner.
+pub fn api_keys_of(owner: &str, key_id: &str) -> Key {
+    Key::new(format!("keys/{owner}"), key_id)
+}
+
+/// An entry of an owner's change history.
+pub fn history_entry(owner: &str, seq: u64) -> Key {
+    Key::new(format!("history/{owner}"), format!("e/{seq:020}"))
+}
+
+/// The head of an owner's change history: last sequence number and hash.
+pub fn history_head(owner: &str) -> Key {
+    Key::new(format!("history/{owner}"), "head")
+}
+
+/// An accepted event, beside all others of its call or task.
+pub fn event(account: &str, subject: Subject<'_>, event_id: &str) -> Key {
+    Key::new(subject_partition(account, subject), format!("evt/{event_id}"))
+}
+
+/// An operational event of an account; the id sorts by time.
+pub fn operational_event(account: &str, event_id: &str) -> Key {
+    let sort = if event_id.is_empty() { "-" } else { event_id };
+    Key::new(format!("ops/{account}"), sort)
+}
+
+/// The partition of everything about one call or task.
+pub fn subject_partition(account: &str, subject: Subject<'_>) -> String {
+    match subject {
+        Subject::Call(call) => format!("call/{account}/{call}"),
+        Subject::Task(task) => format!("task/{account}/{task}"),
+    }
+}
+
+/// A delivery's row; `None` when `delivery` is no delivery id.
+pub fn delivery(account: &str, delivery: &str) -> Option<Key> {
+    let at = id::time_of(id::Kind::Delivery, delivery)?;
+    Some(Key::new(delivery_partition(account, &day(at), shard_of(delivery)), delivery))
+}
+
+/// One of the partitions that hold an account's deliveries of a day.
+pub fn delivery_partition(account: &str, day: &str, shard: u8) -> String {
+    format!("dlv/{account}/{day}/{shard}")
+}
+
+/// Index 0, sparse: deliveries that are not delivered, by status.
+pub fn open_delivery(account: &str, status: &str, delivery: &str) -> Key {
+    Key::new(open_partition(account, status, shard_of(delivery)), delivery)
+}
+
+/// One of the partitions of [`open_delivery`].
+pub fn open_partition(account: &str, status: &str, shard: u8) -> String {
+    format!("open/{account}/{status}/{shard}")
+}
+
+/// Index 1, sparse: deliveries that wait longer than a queue can hold them, by due time.
+pub fn due(at: Timestamp, delivery: &str) -> Key {
+    Key::new(due_partition(shard_of(delivery)), format!("{}/{delivery}", due_from(at)))
+}
+
+/// One of the partitions of [`due`].
+pub fn due_partition(shard: u8) -> String {
+    format!("due/{shard}")
+}
+
+/// The sort key at which due times of `at` start.
+pub fn due_from(at: Timestamp) -> String {
+    format!("{:015}", at.as_millisecond().max(0))
+}
+
+/// A day on which an account has deliveries.
+pub fn active_day(account: &str, day: &str) -> Key {
+    Key::new(active_days(account), day)
+}
+
+/// The partition of [`active_day`].
+pub fn active_days(account: &str) -> String {
+    format!("days/{account}")
+}
+
+/// A background job of an account.
+pub fn job(account: &str, job: &str) -> Key {
+    Key::new(format!("jobs/{account}"), job)
+}
+
+/// The UTC day of an instant, as `20261121`.
+pub fn day(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
+}
+
+/// The shard of an id: its last digit decides.
+pub fn shard_of(id: &str) -> u8 {
+    id.bytes().last().map_or(0, |b| match b {
+        b'0'..=b'9' => b - b'0',
+        b'a'..=b'f' => b - b'a' + 10,
+        _ => 0,
+    }) % SHARDS
+}
+
+fn owner_partition(owner: &str) -> String {
+    if owner.starts_with("agy_") { format!("agy/{owner}") } else { format!("acc/{owner}") }
+}

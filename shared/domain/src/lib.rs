@@ -1,0 +1,17 @@
+//! Ringfence's rules and use cases, one module a business area, over the ports of
+//! [`ringfence_ports`]. No HTTP and no AWS here: a function's handler turns what comes in into one
+//! call of this crate, and its answer into what goes out.
+
+pub mod access;
+pub mod app;
+mod cache;
+pub mod callback;
+pub mod calls;
+pub mod event;
+pub mod history;
+pub mod id;
+pub mod ingest;
+pub mod keyspace;
+pub mod settings;
+
+pub use app::App;

@@ -1,0 +1,382 @@
+//! Errors, as RFC 9457 problem details. The set of codes is closed; each says what happened and what
+//! to do next. Causes go to the log, never to the caller.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use ringfence_domain::{access::AccessError, callback::log::CallbackError};
+use ringfence_ports::{KeysError, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The catalogue of problems. `type` is `/problems/{code}`, a page of the API itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The body is not what its media type says, or breaks the JSON rules.
+    MalformedBody,
+    /// Fields of the body are wrong.
+    InvalidFields,
+    /// A query parameter is wrong.
+    InvalidQuery,
+    /// The cursor is of another query.
+    InvalidCursor,
+    /// No or unknown credentials.
+    Unauthenticated,
+    /// A scope is missing.
+    InsufficientScope,
+    /// There is no such thing within reach.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The state does not allow it.
+    Conflict,
+    /// `If-Match` names another version.
+    PreconditionFailed,
+    /// The body is over its limit.
+    PayloadTooLarge,
+    /// The media type is not one of those taken.
+    UnsupportedMediaType,
+    /// The endpoint did not answer the verification challenge.
+    ChallengeFailed,
+    /// `If-Match` is missing.
+    PreconditionRequired,
+    /// Too many requests.
+    RateLimited,
+    /// A defect of Ringfence.
+    Internal,
+    /// The store or the key service cannot be reached.
+    Unavailable,
+}
+
+impl Code {
+    /// The whole catalogue.
+    pub const ALL: [Self; 17] = [
+        Self::MalformedBody,
+        Self::InvalidFields,
+        Self::InvalidQuery,
+        Self::InvalidCursor,
+        Self::Unauthenticated,
+        Self::InsufficientScope,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ChallengeFailed,
+        Self::PreconditionRequired,
+        Self::RateLimited,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// What happened, in a few words.
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// What the caller does next.
+    pub const fn next(self) -> &'static str {
+        self.row().3
+    }
+
+    const fn row(self) -> (&'static str, StatusCode, &'static str, &'static str) {
+        match self {
+            Self::MalformedBody => (
+                "malformed-body",
+                StatusCode::BAD_REQUEST,
+                "The body cannot be read",
+                "Send what the Content-Type says, in UTF-8, with no key twice.",
+            ),
+            Self::InvalidFields => (
+                "invalid-fields",
+                StatusCode::BAD_REQUEST,
+                "Some fields are not right",
+                "Mend the fields named in errors and send it again.",
+            ),
+            Self::InvalidQuery => (
+                "invalid-query",
+                StatusCode::BAD_REQUEST,
+                "A query parameter is not right",
+                "See the parameters of this endpoint in /docs.",
+            ),
+            Self::InvalidCursor => (
+                "invalid-cursor",
+                StatusCode::BAD_REQUEST,
+                "The cursor does not belong to this query",
+                "Start again without a cursor, and keep the filters as they are from page to page.",
+            ),
+            Self::Unauthenticated => (
+                "unauthenticated",
+                StatusCode::UNAUTHORIZED,
+                "The API key is missing, unknown or expired",
+                "Send 'Authorization: Bearer rfk_…' with a key that is in force.",
+            ),
+            Self::InsufficientScope => (
+                "insufficient-scope",
+                StatusCode::FORBIDDEN,
+                "The API key does not allow this",
+                "Use a key with the scope named in detail.",
+            ),
+            Self::NotFound => (
+                "not-found",
+                StatusCode::NOT_FOUND,
+                "There is no such thing",
+                "Check the path and the ids in it, and that the key belongs to their owner.",
+            ),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path does not take that method",
+                "See the Allow header.",
+            ),
+            Self::Conflict => (
+                "conflict",
+                StatusCode::CONFLICT,
+                "The present state does not allow this",
+                "Read the present state, then decide.",
+            ),
+            Self::PreconditionFailed => (
+                "precondition-failed",
+                StatusCode::PRECONDITION_FAILED,
+                "Somebody else changed it first",
+                "Read it again, apply your change to what is there now, and send it with the new ETag.",
+            ),
+            Self::PayloadTooLarge => (
+                "payload-too-large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is over its limit",
+                "Send less in one request.",
+            ),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "This endpoint does not take that media type",
+                "Send one of the media types named in detail.",
+            ),
+            Self::ChallengeFailed => (
+                "challenge-failed",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The endpoint did not answer the verification challenge",
+                "Let the endpoint answer the challenge, or save without it.",
+            ),
+            Self::PreconditionRequired => (
+                "precondition-required",
+                StatusCode::PRECONDITION_REQUIRED,
+                "A change needs If-Match",
+                "Read it first, and send the ETag you got as If-Match.",
+            ),
+            Self::RateLimited => (
+                "rate-limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests",
+                "Wait as long as Retry-After says.",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong here",
+                "Try again; if it stays, tell the operator the time of the request.",
+            ),
+            Self::Unavailable => (
+                "unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Ringfence cannot do this at the moment",
+                "Nothing was lost: send the same request again after Retry-After.",
+            ),
+        }
+    }
+}
+
+/// One field that is not right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// The place of the item in the batch, from 0, where the body is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The path of the field, with dots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// A stable name of what is wrong.
+    pub code: String,
+    /// The same in plain words. Never holds the value.
+    pub reason: String,
+}
+
+/// An answer that is an error.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Which.
+    pub code: Code,
+    /// What exactly, in this case. Holds nothing sensitive.
+    pub detail: Option<String>,
+    /// The fields concerned.
+    pub errors: Vec<FieldError>,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u32>,
+}
+
+/// A problem on the wire.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// `/problems/{code}`
+    #[serde(rename = "type")]
+    #[schema(value_type = String, example = "/problems/invalid-fields")]
+    kind: String,
+    /// What happened, in a few words.
+    #[schema(value_type = String)]
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    detail: Option<&'a str>,
+    /// What to do next.
+    #[schema(value_type = String)]
+    next: &'a str,
+    /// The fields concerned.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<FieldError>)]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// A problem without detail.
+    pub const fn new(code: Code) -> Self {
+        Self { code, detail: None, errors: Vec::new(), retry_after: None }
+    }
+
+    /// Says what exactly.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Names fields.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// One wrong field.
+    pub fn field(field: &str, code: &str, reason: impl Into<String>) -> Self {
+        Self::new(Code::InvalidFields).errors(vec![FieldError {
+            index: None,
+            field: Some(field.to_owned()),
+            code: code.to_owned(),
+            reason: reason.into(),
+        }])
+    }
+
+    /// There is no such thing.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound).detail(format!("There is no such {what}."))
+    }
+
+    /// The document on the wire.
+    pub fn body(&self) -> ProblemBody<'_> {
+        ProblemBody {
+            kind: format!("/problems/{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.as_deref(),
+            next: self.code.next(),
+            errors: &self.errors,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut response = (
+            self.code.status(),
+            [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))],
+            body,
+        )
+            .into_response();
+        let retry_after = self.retry_after.or(match self.code {
+            Code::Unavailable => Some(1),
+            _ => None,
+        });
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == Code::Unauthenticated {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"ringfence\", Basic realm=\"ringfence\""),
+            );
+        }
+        response
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Unauthenticated => Self::new(Code::Unauthenticated),
+            AccessError::Scope(scope) => Self::new(Code::InsufficientScope)
+                .detail(format!("This needs the scope {}.", scope.as_str())),
+            AccessError::NotFound(what) => Self::not_found(what),
+            AccessError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // Where a lost race has a meaning, the use case has said so; here it is only bad luck.
+            StoreError::Condition { .. } | StoreError::Busy => Self::new(Code::Unavailable),
+            StoreError::TooLarge { limit } => Self::new(Code::PayloadTooLarge)
+                .detail(format!("One document may hold {limit} bytes.")),
+            StoreError::Invalid(cause) => {
+                tracing::error!(cause, "invalid store request");
+                Self::new(Code::Internal)
+            }
+            StoreError::Unavailable(cause) => {
+                tracing::error!(cause, "the store is unavailable");
+                Self::new(Code::Unavailable)
+            }
+        }
+    }
+}
+
+impl From<CallbackError> for Problem {
+    fn from(error: CallbackError) -> Self {
+        match error {
+            CallbackError::NoDelivery => Self::not_found("delivery"),
+            CallbackError::NoJob => Self::not_found("job"),
+            CallbackError::NoEndpoint => Self::new(Code::Conflict)
+                .detail("This callback has no URL yet: set one in settings/callbacks."),
+            CallbackError::Erased => {
+                Self::new(Code::Conflict).detail("The event of this delivery has been erased.")
+            }
+            CallbackError::Conflict => {
+                Self::new(Code::Conflict).detail("It was changed at the same moment: try again.")
+            }
+            CallbackError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeysError> for Problem {
+    fn from(error: KeysError) -> Self {
+        tracing::error!(%error, "a key cannot be used");
+        Self::new(Code::Unavailable)
+    }
+}

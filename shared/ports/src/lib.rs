@@ -1,0 +1,33 @@
+//! The ports of Ringfence: narrow traits, shaped so that the AWS services and the embedded store
+//! implement them without leaks.
+//!
+//! | port | on AWS | embedded |
+//! | --- | --- | --- |
+//! | [`Table`] | `DynamoDB` | `SQLite` |
+//! | [`Queue`], [`Consumer`] | SQS, a Lambda's batch | `SQLite`, a pump in the process |
+//! | [`Keys`] | KMS | a key file |
+//! | [`Clock`], [`Random`] | the system | the system |
+//!
+//! A behaviour that only one side has is a bug: the suites in `contract` (feature `contract`) run
+//! against every adapter.
+
+mod clock;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod keys;
+mod limits;
+mod queue;
+#[cfg(feature = "system")]
+mod system;
+mod table;
+
+pub use clock::{Clock, Random};
+pub use keys::{Keys, KeysError};
+pub use limits::{MAX_GETS, MAX_KEY_BYTES, MAX_PAGE, MAX_UNITS};
+pub use queue::{Consumer, MAX_DELAY, MAX_MESSAGE_BYTES, Message, Queue, QueueName, Received};
+#[cfg(feature = "system")]
+pub use system::{SystemClock, SystemRandom};
+pub use table::{
+    Key, MAX_DOC_BYTES, MAX_OPS, Op, Page, Position, Put, Query, Row, Source, StoreError, Table, Unit,
+    When,
+};

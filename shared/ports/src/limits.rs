@@ -1,0 +1,120 @@
+//! The port's limits, checked alike by every adapter before it does anything.
+
+use std::collections::HashSet;
+
+use crate::{
+    Key, MAX_DELAY, MAX_DOC_BYTES, MAX_MESSAGE_BYTES, MAX_OPS, Message, Op, Query, Source, StoreError,
+    Unit,
+};
+
+/// The most units of one [`Table::write`](crate::Table::write).
+pub const MAX_UNITS: usize = 1000;
+
+/// The most keys of one [`Table::get_many`](crate::Table::get_many) (`DynamoDB`'s `BatchGetItem` limit).
+pub const MAX_GETS: usize = 100;
+
+/// The most rows of one page.
+pub const MAX_PAGE: usize = 1000;
+
+/// The most bytes of either part of a [`Key`] (`DynamoDB`'s limit for sort keys), and of a message's group.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+impl Key {
+    /// Refuses a part that is empty or longer than [`MAX_KEY_BYTES`].
+    pub fn validate(&self) -> Result<(), StoreError> {
+        if is_part(&self.pk) && is_part(&self.sk) {
+            Ok(())
+        } else {
+            Err(StoreError::Invalid("both parts of a key have 1 to 1,024 bytes"))
+        }
+    }
+}
+
+impl Op {
+    /// The row that it judges or writes.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Put(put) => &put.key,
+            Self::Delete(key, _) | Self::Check(key, _) => key,
+        }
+    }
+}
+
+impl Message {
+    /// Refuses a body over [`MAX_MESSAGE_BYTES`], a delay over [`MAX_DELAY`] and a group that is
+    /// empty or over [`MAX_KEY_BYTES`].
+    pub fn validate(&self) -> Result<(), StoreError> {
+        if self.body.len() > MAX_MESSAGE_BYTES {
+            return Err(StoreError::TooLarge { limit: MAX_MESSAGE_BYTES });
+        }
+        if self.delay > MAX_DELAY {
+            return Err(StoreError::Invalid("a message is delayed by at most 15 minutes"));
+        }
+        if !is_part(&self.group) {
+            return Err(StoreError::Invalid("a message's group has 1 to 1,024 bytes"));
+        }
+        Ok(())
+    }
+}
+
+impl Unit {
+    /// Refuses more than [`MAX_OPS`] operations, two on one key, and any key, document or message
+    /// outside of its own limits.
+    pub fn validate(&self) -> Result<(), StoreError> {
+        if self.ops.len() > MAX_OPS {
+            return Err(StoreError::Invalid("a unit has at most 100 operations"));
+        }
+        for op in &self.ops {
+            op.key().validate()?;
+            if let Op::Put(put) = op {
+                if put.doc.len() > MAX_DOC_BYTES {
+                    return Err(StoreError::TooLarge { limit: MAX_DOC_BYTES });
+                }
+                for key in put.index.iter().flatten() {
+                    key.validate()?;
+                }
+            }
+        }
+        if !distinct(&self.ops) {
+            return Err(StoreError::Invalid("a unit names each key once"));
+        }
+        self.sends.iter().try_for_each(Message::validate)
+    }
+}
+
+impl Query {
+    /// Refuses a limit outside of 1 to [`MAX_PAGE`], an unknown index, a partition that cannot be,
+    /// and a position that is not one of this source.
+    pub fn validate(&self) -> Result<(), StoreError> {
+        if self.limit == 0 || self.limit > MAX_PAGE {
+            return Err(StoreError::Invalid("a page has 1 to 1,000 rows"));
+        }
+        if !is_part(&self.pk) {
+            return Err(StoreError::Invalid("a partition has 1 to 1,024 bytes"));
+        }
+        let of_index = match self.source {
+            Source::Main => false,
+            Source::Index(0 | 1) => true,
+            Source::Index(_) => return Err(StoreError::Invalid("there are two indexes, 0 and 1")),
+        };
+        let fits = self.after.as_ref().is_none_or(|after| match (&after.index, of_index) {
+            (None, false) => after.key.pk == self.pk,
+            (Some(index), true) => index.pk == self.pk,
+            _ => false,
+        });
+        if fits { Ok(()) } else { Err(StoreError::Invalid("the position is of another query")) }
+    }
+}
+
+fn is_part(part: &str) -> bool {
+    (1..=MAX_KEY_BYTES).contains(&part.len())
+}
+
+/// Most units have one to three operations, for which comparing is cheaper than hashing.
+fn distinct(ops: &[Op]) -> bool {
+    if ops.len() > 8 {
+        let mut seen = HashSet::with_capacity(ops.len());
+        return ops.iter().all(|op| seen.insert(op.key()));
+    }
+    ops.iter().enumerate().all(|(i, op)| ops.iter().take(i).all(|earlier| earlier.key() != op.key()))
+}
