@@ -17,6 +17,8 @@ const ANONYMOUS: &str = "anonymous";
 
 /// The longest international number, country code included (ITU-T E.164 §6).
 pub(crate) const MAX_DIGITS: usize = 15;
+/// The longest dial string that is looked into, in bytes. Fifteen digits, an extension and all their separators need less.
+const MAX_DIAL_STRING: usize = 128;
 /// Separated numbers of at least this many digits each are several numbers, shorter ones post-dial digits.
 const MIN_LISTED_DIGITS: usize = 7;
 
@@ -112,7 +114,7 @@ fn is_masked(text: &str) -> bool {
 /// The numbers of a field that holds several, each of at least seven digits; `None` if it is one number.
 fn listed_numbers(text: &str) -> Option<Vec<&str>> {
     let delimiter = |c| matches!(c, ',' | ';' | '/' | '|');
-    if !text.contains(delimiter) && !text.contains(' ') {
+    if !text.contains(delimiter) && find_or(text).is_none() {
         return None;
     }
     let mut numbers = Vec::new();
@@ -324,6 +326,9 @@ impl Number {
 
     /// Parses a dial string; `None` if it is no telephone number.
     fn parse(text: &str, has_extension: &mut bool) -> Option<Self> {
+        if text.len() > MAX_DIAL_STRING {
+            return None;
+        }
         let mut text = without_feature_codes(text.trim())?;
         while let Some(number) = without_extension(text) {
             *has_extension = true;

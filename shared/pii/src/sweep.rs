@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::phone::{MASK, MAX_DIGITS, mask_phone};
 use key::{KeyClass, KeyPath};
 use known::Known;
-use scan::Scan;
+use scan::scan;
 
 /// Containers nested deeper than this are replaced whole; the recursion stays within any thread's stack.
 const MAX_DEPTH: usize = 64;
@@ -51,7 +51,7 @@ impl Sweep {
 
     /// Masks known numbers and any other run of 7 to 15 digits in free text. Borrows text that holds none.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match Scan::new(&self.known, KeyClass::default(), text).run() {
+        match scan(&self.known, &KeyClass::default(), text) {
             Some(masked) => Cow::Owned(masked),
             None => Cow::Borrowed(text),
         }
@@ -110,10 +110,10 @@ impl Sweep {
             return;
         }
         let class = path.class();
-        let masked = if class.names_number(text) && !opaque::is_opaque(text) {
+        let masked = if class.names_number(text) && !opaque::is_other_than_number(text) {
             Some(mask_phone(text))
         } else {
-            Scan::new(&self.known, class, text).run()
+            scan(&self.known, &class, text)
         };
         if let Some(masked) = masked {
             *text = masked;

@@ -296,6 +296,21 @@ fn connect_contact_records() {
 }
 
 #[test]
+fn number_fields_keep_what_is_no_number() {
+    let record = json!({
+        "caller": "10.10.10.204", "callee": "b4300942-e809-4393-99cb-d39a1bc3c219", "from": "2018-01-01", "to": "true",
+        "number_of_calls": "204", "session_id": "7", "sip_from_port": "5060", "sip_from_host": "pbx1.example.com",
+        "username": "alice2", "profile_index": "2",
+    });
+    assert_eq!(swept(&[], record.clone()), record);
+    let names = json!({"caller": "dead1001", "username": "1001", "sip_from_user": "alice2"});
+    assert_eq!(
+        swept(&[], names),
+        json!({"caller": "****", "username": "****", "sip_from_user": "****"})
+    );
+}
+
+#[test]
 fn json_numbers_follow_their_key() {
     let after = swept(
         &[],

@@ -20,17 +20,11 @@ impl<'k> KeyPath<'k> {
 
     /// What the key says.
     pub(super) fn class(self) -> KeyClass {
-        let class = KeyClass::of(self.key);
+        let mut class = KeyClass::of(self.key);
         // `{"CustomerEndpoint": {"Address": ...}}`, `{"from": {"value": ...}}`
-        let plain = NEUTRAL
-            .iter()
-            .any(|neutral| neutral.eq_ignore_ascii_case(self.key));
-        if plain && !class.number {
+        if !class.number && NEUTRAL.contains(&class.name.as_str()) {
             let parent = KeyClass::of(self.parent);
-            return KeyClass {
-                number: parent.number || parent.endpoint,
-                ..class
-            };
+            class.number = parent.number || parent.words().any(|word| word == "endpoint");
         }
         class
     }
@@ -53,83 +47,106 @@ const NEUTRAL: [&str; 13] = [
     "display",
 ];
 
-/// What a key says about its value.
-#[derive(Clone, Copy, Default)]
-#[allow(clippy::struct_excessive_bools)] // Independent facts; a key can be several.
+/// What a key says about its value. Most values only need to know whether they are a number; the rest is asked when a
+/// value has so many digits that it matters.
+#[derive(Default)]
 pub(super) struct KeyClass {
-    /// The value is a number (or an address that holds one).
+    /// Lower case, words between underscores.
+    name: String,
+    /// The value is a number, or an address that holds one.
     pub(super) number: bool,
-    /// The value may be a number or a name: it is one if it has digits and no letters.
-    maybe_number: bool,
-    /// The value is an object that addresses a party.
-    endpoint: bool,
-    /// The value is a point in time.
-    time: bool,
-    /// The value counts bytes, packets, (micro)seconds...
-    count: bool,
-    /// The value identifies something.
-    id: bool,
 }
 
 impl KeyClass {
     fn of(key: &str) -> Self {
-        let name = snake_case(key);
-        let words = || name.split('_').filter(|word| !word.is_empty());
-        let has = |wanted: &[&str]| words().any(|word| wanted.contains(&word));
-        let last = words().next_back().unwrap_or("");
-        let before_last = words().rev().nth(1).unwrap_or("");
-        let first = words().next().unwrap_or("");
+        let mut class = Self {
+            name: snake_case(key),
+            number: false,
+        };
+        class.number = class.is_number();
+        class
+    }
 
-        let numbered_thing = last == "number" && NUMBERED.contains(&before_last);
-        let names_number = (NUMBER.contains(&last) && !numbered_thing)
-            || (last != "number" && NUMBER_ENDS.iter().any(|end| last.ends_with(end)));
+    fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.name.split('_').filter(|word| !word.is_empty())
+    }
+
+    fn last_word(&self) -> &str {
+        self.words().next_back().unwrap_or("")
+    }
+
+    fn is_number(&self) -> bool {
+        let last = self.last_word();
+        if NUMBER.contains(&last) {
+            let before = self.words().rev().nth(1).unwrap_or("");
+            return last != "number" || !NUMBERED.contains(&before);
+        }
+        if NUMBER_ENDS.iter().any(|end| last.ends_with(end)) {
+            return true;
+        }
+        if last == "address" {
+            return self.words().any(|word| word == "endpoint");
+        }
+        if self.name.starts_with("sip_") && SIP_PARTS.contains(&last) {
+            return true;
+        }
         // "caller_id", "caller_id_name", "last_sent_callee_id_number", "remote_party_id"
-        let caller_id = words().zip(words().skip(1)).any(|pair| {
+        let pairs = self.words().zip(self.words().skip(1));
+        let mut parties = pairs.filter(|pair| {
             matches!(
                 pair,
                 ("caller" | "callee" | "party" | "effective", "id" | "idnum")
                     | ("called" | "calling", "party")
             )
-        }) && !has(&["uuid", "time", "type"]);
-        let sip = first == "sip" && SIP_PARTS.contains(&last);
-        let endpoint = has(&["endpoint"]);
-        let number = names_number || caller_id || sip || (endpoint && last == "address");
-        Self {
-            number,
-            maybe_number: MAYBE_NUMBER.contains(&last),
-            endpoint,
-            time: !number
-                && words().any(|word| {
-                    TIME.contains(&word) || TIME_ENDS.iter().any(|end| word.ends_with(end))
-                }),
-            count: !number && (has(&COUNT) || COUNT_ENDS.iter().any(|end| last.ends_with(end))),
-            id: !number && (ID.contains(&last) || last.ends_with("uuid") || last.ends_with("sid")),
-        }
+        });
+        parties.next().is_some() && !matches!(last, "uuid" | "time" | "type")
     }
 
-    /// Whether a string under the key is a number.
-    pub(super) fn names_number(self, text: &str) -> bool {
+    /// The value is a point in time.
+    fn is_time(&self) -> bool {
+        let named =
+            |word: &str| TIME.contains(&word) || TIME_ENDS.iter().any(|end| word.ends_with(end));
+        !self.number && self.words().any(named)
+    }
+
+    /// The value counts bytes, packets, (micro)seconds...
+    fn is_count(&self) -> bool {
+        let last = self.last_word();
+        let ends = COUNT_ENDS.iter().any(|end| last.ends_with(end));
+        !self.number && (ends || self.words().any(|word| COUNT.contains(&word)))
+    }
+
+    /// The value identifies something.
+    fn is_id(&self) -> bool {
+        !self.number && ID.contains(&self.last_word())
+    }
+
+    /// Whether a string under the key is a number: always, or for a key that holds numbers and names, if it has digits
+    /// and no letters.
+    pub(super) fn names_number(&self, text: &str) -> bool {
         let has_digit = |text: &str| text.chars().any(char::is_numeric);
         if self.number {
-            return has_digit(text) && !matches!(text, "true" | "false");
+            return has_digit(text);
         }
         let user = text.split_once('@').map_or(text, |(user, _)| user);
-        self.maybe_number && has_digit(user) && !user.chars().any(char::is_alphabetic)
+        MAYBE_NUMBER.contains(&self.last_word())
+            && has_digit(user)
+            && !user.chars().any(char::is_alphabetic)
     }
 
     /// Whether a value that is nothing but these digits is clearly no number under the key.
-    pub(super) fn exempts(self, digits: &str) -> bool {
-        self.count || (self.time && is_plausible_time(digits))
+    pub(super) fn exempts(&self, digits: &str) -> bool {
+        self.is_count() || (self.is_time() && is_plausible_time(digits))
     }
 
     /// Whether a decimal that begins with these digits is clearly no number under the key.
-    pub(super) fn exempts_decimal(self, whole: &str) -> bool {
-        self.count || (self.time && is_plausible_epoch(whole))
+    pub(super) fn exempts_decimal(&self, whole: &str) -> bool {
+        self.is_count() || (self.is_time() && is_plausible_epoch(whole))
     }
 
     /// Whether `1515666344.27`, the time and a counter, is clearly no number under the key (Asterisk's `uniqueid`).
-    pub(super) fn exempts_unique_id(self, seconds: &str) -> bool {
-        self.id && is_plausible_epoch(seconds)
+    pub(super) fn exempts_unique_id(&self, seconds: &str) -> bool {
+        self.is_id() && is_plausible_epoch(seconds)
     }
 }
 

@@ -2,14 +2,18 @@
 
 use std::net::Ipv6Addr;
 
-/// Whether the whole text is one of them.
-pub(super) fn is_opaque(text: &str) -> bool {
+/// Whether the whole text is a UUID, an IP address (with a port or without) or a date. A hex id is none of these: where
+/// a number is expected, letters and digits may well be a user's name.
+pub(super) fn is_other_than_number(text: &str) -> bool {
     let text = text.trim();
-    let end = opaque_len(text.as_bytes()).unwrap_or(0);
-    match text.get(end..) {
+    let bytes = text.as_bytes();
+    let len = uuid_len(bytes)
+        .or_else(|| date_len(bytes))
+        .or_else(|| ipv4_len(bytes))
+        .unwrap_or(0);
+    match text.get(len..) {
         Some("") => true,
-        // An IP address and its port.
-        Some(rest) if end > 0 => rest
+        Some(rest) if len > 0 => rest
             .strip_prefix(':')
             .is_some_and(|port| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit())),
         _ => text.parse::<Ipv6Addr>().is_ok(),
@@ -97,10 +101,9 @@ fn ipv4_len(bytes: &[u8]) -> Option<usize> {
 }
 
 fn ipv6_len(bytes: &[u8]) -> Option<usize> {
-    let len = bytes
-        .iter()
-        .take_while(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
-        .count();
+    let address = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
+    // The longest has 45 characters; more are not looked at, since this is asked of every word.
+    let len = bytes.iter().take(46).take_while(|b| address(b)).count();
     let text = std::str::from_utf8(bytes.get(..len)?).ok()?;
     let colons = text.bytes().filter(|b| *b == b':').count();
     (colons >= 3 && ends_word(bytes, len) && text.parse::<Ipv6Addr>().is_ok()).then_some(len)
@@ -194,7 +197,7 @@ fn decimal(bytes: &[u8], max: usize) -> Option<(u32, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_opaque, opaque_len};
+    use super::{is_other_than_number, opaque_len};
 
     #[test]
     fn what_is_clearly_no_number() {
@@ -203,15 +206,7 @@ mod tests {
             "12345678-1234-1234-1234-123456789012",
             "10.10.10.204",
             "10_10_10_204",
-            "10.10.10.204:5060",
-            "818e26f805701988c1a330175d7d2629",
-            "CA557ce644e5ab84fa21cc21112e22c485",
-            "RE557ce644e5ab84fa21cc21112e22c485",
-            "f25afe20",
-            "0000001a",
-            "00000013",
             "2001:db8:85a3:0:0:8a2e:370:7334",
-            "::1",
             "2018-01-11",
             "2018-01-11 11:25:44",
             "2018-01-11T11:25:44.534355+01:00",
@@ -220,7 +215,25 @@ mod tests {
             "11/01/2018",
             "1.11.2018",
         ] {
-            assert!(is_opaque(text), "{text}");
+            assert_eq!(opaque_len(text.as_bytes()), Some(text.len()), "{text}");
+            assert!(is_other_than_number(text), "{text}");
+        }
+        assert!(is_other_than_number("10.10.10.204:5060") && is_other_than_number("::1"));
+        assert_eq!(opaque_len(b"10.10.10.204:5060"), Some(12));
+    }
+
+    #[test]
+    fn hex_ids_are_no_numbers_in_text_only() {
+        for text in [
+            "818e26f805701988c1a330175d7d2629",
+            "CA557ce644e5ab84fa21cc21112e22c485",
+            "RE557ce644e5ab84fa21cc21112e22c485",
+            "f25afe20",
+            "0000001a",
+            "00000013",
+        ] {
+            assert_eq!(opaque_len(text.as_bytes()), Some(text.len()), "{text}");
+            assert!(!is_other_than_number(text), "{text}");
         }
     }
 
@@ -240,8 +253,8 @@ mod tests {
             "1234567890123456",
             "99999999-1234",
         ] {
-            assert!(!is_opaque(text), "{text}");
+            assert_eq!(opaque_len(text.as_bytes()), None, "{text}");
+            assert!(!is_other_than_number(text), "{text}");
         }
-        assert_eq!(opaque_len(b"10.10.10.204:5060"), Some(12));
     }
 }

@@ -28,10 +28,19 @@ struct Group {
     alone: bool,
 }
 
+/// Masks the numbers of a text; `None` if there was nothing to mask.
+pub(super) fn scan(known: &Known, class: &KeyClass, text: &str) -> Option<String> {
+    // Most texts hold no digit of any script.
+    if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Scan::new(known, class, text).run()
+}
+
 /// The scan of one text.
-pub(super) struct Scan<'s> {
+struct Scan<'s> {
     known: &'s Known,
-    class: KeyClass,
+    class: &'s KeyClass,
     text: &'s str,
     /// Groups that belong together so far, and their digits.
     groups: Vec<Group>,
@@ -57,7 +66,7 @@ struct Lead {
 }
 
 impl<'s> Scan<'s> {
-    pub(super) fn new(known: &'s Known, class: KeyClass, text: &'s str) -> Self {
+    fn new(known: &'s Known, class: &'s KeyClass, text: &'s str) -> Self {
         Self {
             known,
             class,
@@ -74,8 +83,8 @@ impl<'s> Scan<'s> {
         }
     }
 
-    /// The masked text; `None` if there was nothing to mask.
-    pub(super) fn run(mut self) -> Option<String> {
+    /// The masked text, if anything was masked.
+    fn run(mut self) -> Option<String> {
         let mut at = 0;
         while let Some((folded, len)) = self.char_at(at) {
             match folded {
@@ -98,6 +107,10 @@ impl<'s> Scan<'s> {
 
     /// What stands at an offset and its length; an escaped sign (`%2B`) is one sign.
     fn char_at(&self, at: usize) -> Option<(Folded, usize)> {
+        let byte = *self.text.as_bytes().get(at)?;
+        if byte.is_ascii() && byte != b'%' {
+            return Some((Folded::As(char::from(byte)), 1));
+        }
         let rest = self.text.get(at..)?;
         if let Some(sign) = escaped_sign(rest.as_bytes()) {
             return Some((Folded::As(char::from(sign)), 3));
