@@ -112,7 +112,7 @@ fn is_masked(text: &str) -> bool {
 }
 
 /// The numbers of a field that holds several, each of at least seven digits; `None` if it is one number.
-fn listed_numbers(text: &str) -> Option<Vec<&str>> {
+pub(crate) fn listed_numbers(text: &str) -> Option<Vec<&str>> {
     let delimiter = |c| matches!(c, ',' | ';' | '/' | '|');
     if !text.contains(delimiter) && find_or(text).is_none() {
         return None;

@@ -136,6 +136,20 @@ fn a_known_number_is_found_however_it_is_written() {
     ] {
         assert_eq!(sweep.text(text), masked, "{text}");
     }
+    let listed = Sweep::new(["+14155550132, 5550199 or 020 7946 0958"]);
+    assert_eq!(
+        listed.text("start_epoch=4155550132;5550199;+442079460958"),
+        "start_epoch=41****0132;****199;+4420****0958"
+    );
+    let after = {
+        let mut value = json!({"packets": ["4155550132", "5550199", "442079460958"]});
+        listed.json(&mut value);
+        value
+    };
+    assert_eq!(
+        after,
+        json!({"packets": ["41****0132", "****199", "442****0958"]})
+    );
     let home = Sweep::new(["020 7946 0958 x204"]);
     assert_eq!(home.text("+44 (0)20 7946 0958"), "+4420****0958");
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use crate::country_code::country_code_len;
 use crate::fold::fold_field;
-use crate::phone::{Address, Number};
+use crate::phone::{Address, Number, listed_numbers};
 
 /// Shorter numbers are ignored.
 pub(super) const MIN_DIGITS: usize = 3;
@@ -33,8 +33,14 @@ impl Known {
         for number in numbers {
             let field = fold_field(number);
             // Masked digits are not the number's.
-            if !field.contains("**") {
-                known.add_field(&field);
+            if field.contains("**") {
+                continue;
+            }
+            match listed_numbers(&field) {
+                Some(listed) => listed
+                    .into_iter()
+                    .for_each(|number| known.add_field(number)),
+                None => known.add_field(&field),
             }
         }
         // Before a long number: an exit code of up to three digits, a country code and a trunk prefix.
