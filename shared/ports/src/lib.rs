@@ -28,6 +28,6 @@ pub use queue::{Consumer, MAX_DELAY, MAX_MESSAGE_BYTES, Message, Queue, QueueNam
 #[cfg(feature = "system")]
 pub use system::{SystemClock, SystemRandom};
 pub use table::{
-    Key, MAX_DOC_BYTES, MAX_OPS, Op, Page, Position, Put, Query, Row, Source, StoreError, Table, Unit,
-    When,
+    Key, MAX_DOC_BYTES, MAX_OPS, Op, Page, Position, Put, Query, Row, Source, StoreError, Table,
+    Unit, When,
 };

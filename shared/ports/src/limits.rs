@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    Key, MAX_DELAY, MAX_DOC_BYTES, MAX_MESSAGE_BYTES, MAX_OPS, Message, Op, Query, Source, StoreError,
-    Unit,
+    Key, MAX_DELAY, MAX_DOC_BYTES, MAX_MESSAGE_BYTES, MAX_OPS, Message, Op, Query, Source,
+    StoreError, Unit,
 };
 
 /// The most units of one [`Table::write`](crate::Table::write).
@@ -25,7 +25,9 @@ impl Key {
         if is_part(&self.pk) && is_part(&self.sk) {
             Ok(())
         } else {
-            Err(StoreError::Invalid("both parts of a key have 1 to 1,024 bytes"))
+            Err(StoreError::Invalid(
+                "both parts of a key have 1 to 1,024 bytes",
+            ))
         }
     }
 }
@@ -45,13 +47,19 @@ impl Message {
     /// empty or over [`MAX_KEY_BYTES`].
     pub fn validate(&self) -> Result<(), StoreError> {
         if self.body.len() > MAX_MESSAGE_BYTES {
-            return Err(StoreError::TooLarge { limit: MAX_MESSAGE_BYTES });
+            return Err(StoreError::TooLarge {
+                limit: MAX_MESSAGE_BYTES,
+            });
         }
         if self.delay > MAX_DELAY {
-            return Err(StoreError::Invalid("a message is delayed by at most 15 minutes"));
+            return Err(StoreError::Invalid(
+                "a message is delayed by at most 15 minutes",
+            ));
         }
         if !is_part(&self.group) {
-            return Err(StoreError::Invalid("a message's group has 1 to 1,024 bytes"));
+            return Err(StoreError::Invalid(
+                "a message's group has 1 to 1,024 bytes",
+            ));
         }
         Ok(())
     }
@@ -68,7 +76,9 @@ impl Unit {
             op.key().validate()?;
             if let Op::Put(put) = op {
                 if put.doc.len() > MAX_DOC_BYTES {
-                    return Err(StoreError::TooLarge { limit: MAX_DOC_BYTES });
+                    return Err(StoreError::TooLarge {
+                        limit: MAX_DOC_BYTES,
+                    });
                 }
                 for key in put.index.iter().flatten() {
                     key.validate()?;
@@ -97,12 +107,19 @@ impl Query {
             Source::Index(0 | 1) => true,
             Source::Index(_) => return Err(StoreError::Invalid("there are two indexes, 0 and 1")),
         };
-        let fits = self.after.as_ref().is_none_or(|after| match (&after.index, of_index) {
-            (None, false) => after.key.pk == self.pk,
-            (Some(index), true) => index.pk == self.pk,
-            _ => false,
-        });
-        if fits { Ok(()) } else { Err(StoreError::Invalid("the position is of another query")) }
+        let fits = self
+            .after
+            .as_ref()
+            .is_none_or(|after| match (&after.index, of_index) {
+                (None, false) => after.key.pk == self.pk,
+                (Some(index), true) => index.pk == self.pk,
+                _ => false,
+            });
+        if fits {
+            Ok(())
+        } else {
+            Err(StoreError::Invalid("the position is of another query"))
+        }
     }
 }
 
@@ -116,5 +133,7 @@ fn distinct(ops: &[Op]) -> bool {
         let mut seen = HashSet::with_capacity(ops.len());
         return ops.iter().all(|op| seen.insert(op.key()));
     }
-    ops.iter().enumerate().all(|(i, op)| ops.iter().take(i).all(|earlier| earlier.key() != op.key()))
+    ops.iter()
+        .enumerate()
+        .all(|(i, op)| ops.iter().take(i).all(|earlier| earlier.key() != op.key()))
 }

@@ -35,7 +35,10 @@ impl Random for SystemRandom {
     ///
     /// When the operating system has no randomness to give: there is no safe way on.
     fn fill(&self, bytes: &mut [u8]) {
-        assert!(self.0.fill(bytes).is_ok(), "the operating system gave no randomness");
+        assert!(
+            self.0.fill(bytes).is_ok(),
+            "the operating system gave no randomness"
+        );
     }
 }
 

@@ -23,7 +23,10 @@ pub struct Key {
 impl Key {
     /// A key of these two parts.
     pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
-        Self { pk: pk.into(), sk: sk.into() }
+        Self {
+            pk: pk.into(),
+            sk: sk.into(),
+        }
     }
 }
 
@@ -74,7 +77,13 @@ pub struct Put {
 impl Put {
     /// A put in no index that never expires.
     pub fn new(key: Key, doc: impl Into<String>, when: When) -> Self {
-        Self { key, doc: doc.into(), index: [None, None], expires_at: None, when }
+        Self {
+            key,
+            doc: doc.into(),
+            index: [None, None],
+            expires_at: None,
+            when,
+        }
     }
 }
 
@@ -146,7 +155,10 @@ impl Query {
 
     /// The same over an index (0 or 1).
     pub fn index(which: u8, pk: impl Into<String>) -> Self {
-        Self { source: Source::Index(which), ..Self::partition(pk) }
+        Self {
+            source: Source::Index(which),
+            ..Self::partition(pk)
+        }
     }
 }
 
