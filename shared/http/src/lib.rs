@@ -1,16 +1,21 @@
 //! What every HTTP function of Ringfence needs: errors as problem+json ([`Problem`]), the caller
 //! ([`Authenticated`]), strict JSON bodies ([`StrictJson`]), `ETag` and `If-Match` ([`etag`],
-//! [`IfMatch`]), and cursors that belong to one tenant and one query ([`cursor`]).
+//! [`IfMatch`]), cursors that belong to one tenant and one query ([`cursor`]), and how whatever hosts
+//! a router calls it ([`answer`]).
 
 mod authentication;
 pub mod cursor;
 mod body;
+mod host;
 mod precondition;
+mod query;
 pub mod problem;
 
 pub use authentication::{Authenticated, ClientAddress, credentials};
 pub use body::{MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
+pub use host::answer;
 pub use precondition::{IfMatch, etag};
+pub use query::{MAX_PAGE_ITEMS, PageQuery, StrictQuery};
 pub use problem::{Code, FieldError, Problem};
 
 /// What handlers get as their state.

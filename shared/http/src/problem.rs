@@ -17,6 +17,8 @@ pub enum Code {
     InvalidFields,
     /// A query parameter is wrong.
     InvalidQuery,
+    /// The path cannot be decoded.
+    InvalidPath,
     /// The cursor is of another query.
     InvalidCursor,
     /// No or unknown credentials.
@@ -49,10 +51,11 @@ pub enum Code {
 
 impl Code {
     /// The whole catalogue.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidQuery,
+        Self::InvalidPath,
         Self::InvalidCursor,
         Self::Unauthenticated,
         Self::InsufficientScope,
@@ -108,6 +111,12 @@ impl Code {
                 StatusCode::BAD_REQUEST,
                 "A query parameter is not right",
                 "See the parameters of this endpoint in /docs.",
+            ),
+            Self::InvalidPath => (
+                "invalid-path",
+                StatusCode::BAD_REQUEST,
+                "The path cannot be read",
+                "Percent-encode the ids in the path, as UTF-8.",
             ),
             Self::InvalidCursor => (
                 "invalid-cursor",
@@ -333,6 +342,35 @@ impl From<AccessError> for Problem {
                 .detail(format!("This needs the scope {}.", scope.as_str())),
             AccessError::NotFound(what) => Self::not_found(what),
             AccessError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            SettingsError::Challenge(errors) => {
+                Self::new(Code::ChallengeFailed).errors(errors.into_iter().map(Into::into).collect())
+            }
+            SettingsError::Stale => Self::new(Code::PreconditionFailed),
+            SettingsError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            SettingsError::Access(error) => error.into(),
+            SettingsError::Store(error) => error.into(),
+            SettingsError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<ringfence_domain::settings::FieldError> for FieldError {
+    fn from(error: ringfence_domain::settings::FieldError) -> Self {
+        Self {
+            index: None,
+            field: (!error.field.is_empty()).then_some(error.field),
+            code: error.code.to_owned(),
+            reason: error.reason,
         }
     }
 }
