@@ -1,0 +1,180 @@
+//! What tests across crates share: an [`App`] on a folder of its own under a clock of its own
+//! ([`TestApp`]), and a receiver that does as told ([`Receiver`]).
+
+mod receiver;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use ringfence_domain::{
+    App,
+    access::{Owner, Scope},
+    history::Actor,
+    keyspace,
+};
+use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
+use ringfence_ports::contract::{Counting, TestClock, TestRandom};
+use ringfence_webhook::{Policy, Sender, target::SystemResolver};
+use tower::ServiceExt;
+
+pub use receiver::{Answer, Post, Receiver};
+
+/// When test clocks start.
+pub const START: &str = "2026-01-31T08:00:00Z";
+
+/// An app on the embedded store, with an operator's key, an agency and an account.
+pub struct TestApp {
+    /// The app.
+    pub app: Arc<App>,
+    /// Its clock.
+    pub clock: TestClock,
+    /// What stands before the store, counting.
+    pub counting: Arc<Counting<Embedded>>,
+    /// The dispatch queue's pump: [`TestApp::drain`] runs it.
+    pump: Pump,
+    /// The operator's API key.
+    pub key: String,
+    /// The sample agency.
+    pub agency: String,
+    /// The sample account.
+    pub account: String,
+    router: Mutex<Option<Router>>,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer of a router.
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, exactly.
+    pub bytes: Vec<u8>,
+    /// The body, if it is JSON; else null.
+    pub json: serde_json::Value,
+}
+
+impl TestApp {
+    /// A new one, that may post to 127.0.0.0/8.
+    pub async fn new() -> Self {
+        Self::with_policy(Policy::public().allow_subnet("127.0.0.0/8".parse().unwrap())).await
+    }
+
+    /// A new one that may post where `policy` permits.
+    pub async fn with_policy(policy: Policy) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = TestClock::at(START.parse().unwrap());
+        let shared: Arc<dyn ringfence_ports::Clock> = Arc::new(clock.clone());
+        let store = Arc::new(Embedded::open(folder.path(), &Options::default(), shared.clone()).unwrap());
+        let keys = store.keys();
+        let counting = Arc::new(Counting::new(store.clone()));
+        let sender = Sender::new(policy, Arc::new(SystemResolver::default()), ringfence_webhook::send::Options::default()).unwrap();
+        let app = Arc::new(App::new(
+            counting.clone(),
+            counting.clone(),
+            keys,
+            shared.clone(),
+            Arc::new(TestRandom::new(1)),
+            sender,
+        ));
+        let pump = Pump::new(&store, shared)
+            .consumer(keyspace::DISPATCH, Arc::new(ringfence_dispatch::consumer(app.clone())), PumpOptions::default())
+            .consumer(keyspace::JOBS, Arc::new(ringfence_jobs::consumer(app.clone())), PumpOptions::default());
+        let actor = Actor::system();
+        let (_, secret) = app
+            .create_api_key(Owner::Platform, "operator".to_owned(), Scope::ALL.to_vec(), None, &actor)
+            .await
+            .unwrap();
+        let agency = app.create_agency("Sample agency", &actor).await.unwrap().value.id;
+        let account = app.create_account(&agency, "Sample account", &actor).await.unwrap().value.id;
+        Self {
+            app,
+            clock,
+            counting,
+            pump,
+            key: secret.reveal().to_owned(),
+            agency,
+            account,
+            router: Mutex::new(None),
+            _folder: folder,
+        }
+    }
+
+    /// Answers requests with these routes.
+    #[must_use]
+    pub fn serving(self, router: utoipa_axum::router::OpenApiRouter<ringfence_http::AppState>) -> Self {
+        let (router, _) = router.split_for_parts();
+        *self.router.lock().unwrap() = Some(router.with_state(self.app.clone()));
+        self
+    }
+
+    /// An API key of `owner` with these scopes.
+    pub async fn key_for(&self, owner: Owner, scopes: &[Scope]) -> String {
+        let made = self.app.create_api_key(owner, "test".to_owned(), scopes.to_vec(), None, &Actor::system()).await;
+        made.unwrap().1.reveal().to_owned()
+    }
+
+    /// One request with the operator's key and a JSON body (null: none).
+    pub async fn request(&self, method: &str, path: &str, body: serde_json::Value) -> Response {
+        self.request_as(Some(&self.key), method, path, &[], body).await
+    }
+
+    /// One request with this key, these further headers and a JSON body (null: none).
+    pub async fn request_as(
+        &self,
+        key: Option<&str>,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: serde_json::Value,
+    ) -> Response {
+        let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
+        self.request_raw(key, method, path, headers, "application/json", bytes).await
+    }
+
+    /// One request, byte for byte.
+    pub async fn request_raw(
+        &self,
+        key: Option<&str>,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            request = request.header("content-type", content_type);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let router = self.router.lock().unwrap().clone().expect("TestApp::serving was not called");
+        let response = router.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+        let json = serde_json::from_slice(&bytes).unwrap_or_default();
+        Response { status: parts.status, headers: parts.headers, bytes, json }
+    }
+
+    /// Works off all that is due at the clock's time. Answers how many messages that was.
+    pub async fn drain(&self) -> usize {
+        self.pump.drain().await
+    }
+
+    /// Moves the clock, lets the minute's sweep run, and works off what is due then.
+    pub async fn after(&self, wait: Duration) -> usize {
+        self.clock.advance(wait);
+        self.app.sweep_due_deliveries().await.unwrap();
+        self.drain().await
+    }
+}
