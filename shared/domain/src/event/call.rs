@@ -153,3 +153,146 @@ fn merge_recording(known: Option<Recording>, over: &Recording) -> Recording {
         deleted_at: over.deleted_at.or(known.deleted_at),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Disposition, samples};
+
+    /// The life of one call, in order.
+    fn life() -> Vec<Event> {
+        [
+            "call.ringing",
+            "call.answered",
+            "call.disconnected",
+            "cdr.created",
+            "recording.available",
+        ]
+        .iter()
+        .map(|name| samples::event(&format!("{name}.json")))
+        .collect()
+    }
+
+    #[test]
+    fn a_call_takes_each_field_from_the_most_authoritative_event() {
+        let mut events = life();
+        events[2].data.hangup_cause = Some("USER_BUSY".into());
+        let call = fold(&events).expect("a call");
+        assert_eq!(call.call_id, "call-1042");
+        assert_eq!(call.state, CallState::Completed);
+        assert_eq!(call.updated_at, events[4].timestamp);
+        assert_eq!(call.data.hangup_cause.as_deref(), Some("NORMAL_CLEARING"));
+        assert_eq!(call.data.disposition, Some(Disposition::Answered));
+        // Only the ringing event has this one.
+        assert_eq!(call.data.leg, events[0].data.leg);
+        let recording = call.data.recording.expect("a recording");
+        assert_eq!(recording.id.as_deref(), Some("rec-1042"));
+    }
+
+    #[test]
+    fn late_arrivals_never_move_a_call_back() {
+        let events = life();
+        let mut known = Vec::new();
+        let mut state = CallState::Ringing;
+        for event in events.iter().rev() {
+            known.push(event.clone());
+            let call = fold(&known).expect("a call");
+            assert!(call.state >= state);
+            state = call.state;
+        }
+        assert_eq!(state, CallState::Completed);
+        assert_eq!(
+            fold(&events[..1]).map(|call| call.state),
+            Some(CallState::Ringing)
+        );
+        assert_eq!(
+            fold(&events[..2]).map(|call| call.state),
+            Some(CallState::Answered)
+        );
+        assert_eq!(
+            fold(&events[..3]).map(|call| call.state),
+            Some(CallState::Disconnected)
+        );
+    }
+
+    #[test]
+    fn an_update_of_the_recording_adds_to_it() {
+        let mut events = life();
+        let mut redacted = events[4].clone();
+        redacted.id = "call-1042-redacted".into();
+        redacted.timestamp += jiff::SignedDuration::from_mins(5);
+        redacted.data.recording = Some(Recording {
+            redacted: Some(true),
+            ..Recording::default()
+        });
+        events.push(redacted);
+        let recording = fold(&events)
+            .and_then(|call| call.data.recording)
+            .expect("a recording");
+        assert_eq!(recording.redacted, Some(true));
+        assert_eq!(recording.duration, Some(150));
+        assert_eq!(recording.id.as_deref(), Some("rec-1042"));
+    }
+
+    #[test]
+    fn nothing_makes_no_call() {
+        assert_eq!(fold(&[]), None);
+        assert_eq!(
+            fold(&[samples::event("predictive_task.completed.json")]),
+            None
+        );
+    }
+
+    /// Events of one call that contradict each other in every way: any type, time, id, fields.
+    fn arbitrary_event() -> impl Strategy<Value = Event> {
+        (
+            0usize..8,
+            0i64..4,
+            0u8..4,
+            proptest::option::of(0u32..3),
+            any::<Option<bool>>(),
+            0u8..3,
+        )
+            .prop_map(|(kind, second, id, duration, redacted, recording)| {
+                let mut event = samples::event("recording.available.json");
+                event.event_type = EventType::ALL[kind];
+                event.timestamp = Timestamp::from_second(1_769_847_300 + second).expect("in range");
+                event.id = format!("event-{id}");
+                event.data.duration = duration;
+                event.data.recording = (recording > 0).then(|| Recording {
+                    id: (recording > 1).then(|| format!("rec-{second}")),
+                    redacted,
+                    duration,
+                    ..Recording::default()
+                });
+                event
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn order_and_repeats_make_no_difference(
+            (events, shuffled) in proptest::collection::vec(arbitrary_event(), 1..7)
+                .prop_flat_map(|events| {
+                    let mut twice = events.clone();
+                    twice.extend(events.clone());
+                    (Just(events), Just(twice).prop_shuffle())
+                })
+        ) {
+            prop_assert_eq!(fold(&events), fold(&shuffled));
+        }
+
+        #[test]
+        fn another_event_never_moves_the_state_back(
+            events in proptest::collection::vec(arbitrary_event(), 1..7),
+            more in arbitrary_event(),
+        ) {
+            let before = fold(&events).map(|call| call.state);
+            let after = fold(events.iter().chain([&more])).map(|call| call.state);
+            prop_assert!(after >= before);
+        }
+    }
+}

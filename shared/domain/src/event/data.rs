@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::json::Source;
+use super::json::{self, Source};
 use super::rfc3339;
 use super::terms::{AnsweredBy, CallMethod, Direction, Disposition, EndReason, HangupParty, Leg};
 
@@ -45,7 +45,7 @@ impl fmt::Debug for PhoneNumber {
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventData {
-    /// The platform's id of the call (Twilio `CallSid`, Connect `ContactId`, FreeSWITCH `uuid`).
+    /// The platform's id of the call (Twilio `CallSid`, Connect `ContactId`, `FreeSWITCH` `uuid`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
     /// The call that this one is a leg or a continuation of.
@@ -143,7 +143,11 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<AnsweredBy>,
     /// The recording of the call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "json::optional_fields"
+    )]
     pub recording: Option<Recording>,
     /// Labels on the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +156,11 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<EndReason>,
     /// How far the predictive task got.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "json::optional_fields"
+    )]
     pub progress: Option<Progress>,
     /// What the platform sent that has no place in the fields above, as it sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,14 +2,16 @@
 //! bottomless nesting. Two readers of one document must never see two different events.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::{ErrorCode, EventError};
 
-/// How deep objects and arrays may nest. A FreeSWITCH CDR nests 8 deep.
+/// How deep objects and arrays may nest. A `FreeSWITCH` CDR nests 8 deep.
 pub const MAX_DEPTH: usize = 32;
 
 /// What a platform sent that has no place in our terms, as it sent it: a JSON object, at most
@@ -33,6 +35,57 @@ impl<'de> Deserialize<'de> for Source {
                 trace: &mut trace,
             })
             .map(Source)
+    }
+}
+
+/// For `#[serde(deserialize_with)]` on a struct: an object only. What serde derives would take an
+/// array too, field by field in the order of their declaration.
+pub fn fields<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_map(Fields(PhantomData))
+}
+
+/// [`fields`], for a struct that may be absent or null.
+pub fn optional_fields<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_option(OptionalFields(PhantomData))
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+struct OptionalFields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OptionalFields<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object or null")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
+        fields(inner).map(Some)
     }
 }
 
@@ -318,7 +371,7 @@ mod tests {
             r#"{"a":01}"#,
             r#"{"a":1e999}"#,
             "{\"a\":\"\u{1}\"}",
-            r#"{'a':1}"#,
+            r"{'a':1}",
             r#"{"a":NaN}"#,
             r#"{"a":1,}"#,
         ] {

@@ -171,3 +171,196 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::event::body::{BodyFormat, render, render_stored};
+    use crate::event::{call, samples};
+
+    const FORMATS: [BodyFormat; 4] = [
+        BodyFormat::Ringfence,
+        BodyFormat::CloudEvents,
+        BodyFormat::Native,
+        BodyFormat::NativeForm,
+    ];
+
+    fn numbers(data: &EventData) -> Vec<String> {
+        [&data.from, &data.to, &data.display_number]
+            .into_iter()
+            .flatten()
+            .map(|number| digits(number.as_str()))
+            .collect()
+    }
+
+    /// Every string of a document, keys too, but what is under `extension` and `extnumber`: a
+    /// short extension is no secret.
+    fn strings(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Number(number) => found.push(number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    if key != "extension" && key != "extnumber" {
+                        found.push(key.clone());
+                        strings(value, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn leak(body: &[u8], form: bool, numbers: &[String]) -> Option<String> {
+        let text = if form {
+            let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body).expect("a form");
+            pairs
+                .into_iter()
+                .find(|(name, _)| name == "detail")
+                .expect("detail")
+                .1
+        } else {
+            String::from_utf8(body.to_vec()).expect("UTF-8")
+        };
+        let mut found = Vec::new();
+        strings(&serde_json::from_str(&text).expect("JSON"), &mut found);
+        found.into_iter().find(|text| {
+            let run: String = text.chars().filter(|c| !" ()-.+".contains(*c)).collect();
+            numbers.iter().any(|number| match number.len() {
+                // No more than 6 digits in a row may be seen of a long number (+1 415 **** 0123).
+                7.. => (0..=number.len() - 7).any(|at| run.contains(&number[at..at + 7])),
+                3.. => text
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| word == number),
+                _ => false,
+            })
+        })
+    }
+
+    #[test]
+    fn no_format_of_any_sample_shows_a_number() {
+        let samples = samples::all();
+        assert!(samples.len() > 50);
+        for (name, event) in &samples {
+            let numbers = numbers(&event.data);
+            let stored = event.to_json().expect("writes");
+            for format in FORMATS {
+                let form = format == BodyFormat::NativeForm;
+                let body = render(format, event, true, "dlv_1").expect("renders");
+                let leaked = leak(&body.bytes, form, &numbers);
+                assert_eq!(leaked, None, "{name} {format:?}");
+                let from_stored = render_stored(format, &stored, true, "dlv_1").expect("renders");
+                assert_eq!(from_stored, body, "{name} {format:?}");
+                // The test sees what is there to be seen.
+                let open = render(format, event, false, "dlv_1").expect("renders");
+                let has_numbers =
+                    numbers.iter().any(|n| n.len() >= 3) && event.data.task_id.is_none();
+                assert!(
+                    !has_numbers || leak(&open.bytes, form, &numbers).is_some(),
+                    "{name} {format:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_record_is_masked_as_its_events_are() {
+        let samples = samples::all();
+        let events: Vec<_> = samples
+            .iter()
+            .map(|(_, event)| event)
+            .filter(|event| event.data.call_id.as_deref() == Some("call-1042"))
+            .collect();
+        let call = call::fold(events.iter().copied()).expect("a call");
+        let masked = serde_json::to_vec(&call.masked()).expect("writes");
+        assert_eq!(leak(&masked, false, &numbers(&call.data)), None);
+        assert!(
+            leak(
+                &serde_json::to_vec(&call).expect("writes"),
+                false,
+                &numbers(&call.data)
+            )
+            .is_some()
+        );
+    }
+
+    #[test]
+    fn masking_hides_numbers_and_nothing_else() {
+        let event = samples::event("cdr.created.json");
+        let masked = event.masked();
+        let number = |n: &Option<PhoneNumber>| n.as_ref().map(|n| n.as_str().to_owned());
+        assert_eq!(number(&masked.data.from).as_deref(), Some("+141****0123"));
+        assert_eq!(masked.id, event.id);
+        assert_eq!(masked.timestamp, event.timestamp);
+        assert_eq!(masked.data.call_id, event.data.call_id);
+        assert_eq!(masked.data.agent_id, event.data.agent_id);
+        assert_eq!(masked.data.custom_id, event.data.custom_id);
+        assert_eq!(masked.data.extension, event.data.extension);
+        assert_eq!(masked.data.started_at, event.data.started_at);
+        assert_eq!(masked.data.duration, event.data.duration);
+        assert_eq!(
+            masked.data.tags.as_ref().map(|tags| tags[0].as_str()),
+            Some("sales")
+        );
+        let queue = masked.data.source.as_ref().map(|source| &source.0["queue"]);
+        assert_eq!(queue, Some(&Value::from("sales")));
+    }
+
+    #[test]
+    fn ids_stay_unless_a_number_stands_in_them() {
+        let mut event = samples::event("call.answered.json");
+        event.id = "20260131-081509-14155550123".into();
+        event.data.call_id = Some("call_415-555-0123".into());
+        event.data.extension = Some("4155550177".into());
+        event.data.agent_id = Some("sip:4155550177@pbx".into());
+        event.data.task_id = Some("1769847300.42".into());
+        let masked = event.masked();
+        let body = serde_json::to_vec(&masked).expect("writes");
+        assert_eq!(leak(&body, false, &numbers(&event.data)), None);
+        assert_eq!(leak(&body, false, &["4155550177".to_owned()]), None);
+        assert_eq!(masked.data.task_id, event.data.task_id);
+        // An id is an id still, and the same for the same.
+        assert_eq!(masked.data.call_id, event.masked().data.call_id);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_number_is_found_wherever_it_stands(
+            digits in "[2-9][0-9]{9}",
+            before in "[a-z /=:]{0,8}",
+            after in "[a-z /&;]{0,8}",
+        ) {
+            let mut event = samples::event("cdr.created.json");
+            event.data.from = Some(PhoneNumber::new(format!("+1{digits}")));
+            let text = format!("{before}{digits}{after}");
+            event.data.custom_id = Some(text.clone());
+            event.data.agent_id = Some(text.clone());
+            event.data.tags = Some(vec![text.clone()]);
+            if let Some(source) = &mut event.data.source {
+                source.0.insert("note".into(), Value::from(text.clone()));
+            }
+            if let Some(recording) = &mut event.data.recording {
+                recording.url = Some(text);
+            }
+            for format in FORMATS {
+                let body = render(format, &event, true, "dlv_1").expect("renders");
+                prop_assert_eq!(leak(&body.bytes, format == BodyFormat::NativeForm, std::slice::from_ref(&digits)), None);
+            }
+        }
+    }
+
+    #[test]
+    fn masking_twice_is_masking_once() {
+        for (name, event) in samples::all() {
+            let once = event.masked();
+            let twice = once.masked();
+            assert_eq!(twice.data.from, once.data.from, "{name}");
+            assert_eq!(twice.data.to, once.data.to, "{name}");
+        }
+    }
+}

@@ -22,6 +22,8 @@ mod json;
 mod mask;
 pub mod native;
 mod rfc3339;
+#[cfg(test)]
+mod samples;
 pub mod schema;
 pub mod source;
 mod terms;
@@ -60,6 +62,7 @@ pub struct Event {
     /// The account it belongs to.
     pub account_id: String,
     /// What it tells.
+    #[serde(deserialize_with = "json::fields")]
     pub data: EventData,
 }
 

@@ -81,7 +81,12 @@ fn schema(event_type: EventType) -> Value {
         && let Some(Value::Object(recording)) = data.pointer_mut("/properties/recording")
     {
         recording.insert("required".to_owned(), json!(["id"]));
-        recording.insert("type".to_owned(), json!("object"));
+        if let Some(Value::Object(id)) = recording
+            .get_mut("properties")
+            .and_then(|fields| fields.get_mut("id"))
+        {
+            not_null(id);
+        }
     }
     // What a type needs cannot be null.
     for name in required(event_type) {
@@ -271,4 +276,240 @@ fn example(event_type: EventType) -> Value {
         ),
     };
     json!({"type": event_type, "timestamp": timestamp, "id": id, "data": data})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples::{self, ACCOUNT, received_at};
+    use crate::event::{ContentKind, Event, native};
+
+    fn read(body: &Value) -> Result<Event, crate::event::EventError> {
+        native::parse(
+            ContentKind::Json,
+            body.to_string().as_bytes(),
+            ACCOUNT,
+            received_at(),
+        )
+        .expect("well-formed")
+        .remove(0)
+    }
+
+    /// Just as much of JSON Schema as the schemas use; a keyword that it does not know fails.
+    fn valid(schema: &Value, root: &Value, value: &Value) -> bool {
+        let fits = |kind: &Value| match kind.as_str().expect("a type") {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "integer" => value.is_u64() || value.is_i64(),
+            "boolean" => value.is_boolean(),
+            "null" => value.is_null(),
+            other => panic!("type {other}"),
+        };
+        let text = value.as_str();
+        schema
+            .as_object()
+            .expect("a schema")
+            .iter()
+            .all(|(keyword, rule)| match keyword.as_str() {
+                "$schema" | "$id" | "title" | "description" | "$defs" => true,
+                "$ref" => valid(
+                    root.pointer(rule.as_str().expect("ref").trim_start_matches('#'))
+                        .expect("a def"),
+                    root,
+                    value,
+                ),
+                "const" => value == rule,
+                "enum" => rule.as_array().expect("a list").contains(value),
+                "type" => rule
+                    .as_array()
+                    .map_or_else(|| fits(rule), |kinds| kinds.iter().any(fits)),
+                "required" => value.as_object().is_none_or(|map| {
+                    rule.as_array()
+                        .expect("a list")
+                        .iter()
+                        .all(|name| map.contains_key(name.as_str().expect("a name")))
+                }),
+                "properties" => value.as_object().is_none_or(|map| {
+                    map.iter().all(|(name, value)| {
+                        rule.get(name)
+                            .is_none_or(|schema| valid(schema, root, value))
+                    })
+                }),
+                "additionalProperties" => {
+                    assert_eq!(rule, &json!(false));
+                    value.as_object().is_none_or(|map| {
+                        map.keys()
+                            .all(|name| schema["properties"].get(name).is_some())
+                    })
+                }
+                "minimum" => value
+                    .as_i64()
+                    .is_none_or(|n| n >= rule.as_i64().expect("a number")),
+                "maximum" => value
+                    .as_u64()
+                    .is_none_or(|n| n <= rule.as_u64().expect("a number")),
+                "maxLength" => text
+                    .is_none_or(|t| t.chars().count() as u64 <= rule.as_u64().expect("a number")),
+                "minLength" => text
+                    .is_none_or(|t| t.chars().count() as u64 >= rule.as_u64().expect("a number")),
+                "maxItems" => value
+                    .as_array()
+                    .is_none_or(|items| items.len() as u64 <= rule.as_u64().expect("a number")),
+                "items" => value
+                    .as_array()
+                    .is_none_or(|items| items.iter().all(|item| valid(rule, root, item))),
+                "format" => {
+                    assert_eq!(rule, "date-time");
+                    text.is_none_or(|t| crate::event::rfc3339::parse(t).is_some())
+                }
+                "pattern" => text.is_none_or(|t| match rule.as_str().expect("a pattern") {
+                    ID_PATTERN => crate::event::fields::is_id(t),
+                    CAUSE_PATTERN => crate::event::fields::is_cause(t),
+                    TEXT_PATTERN => !t.chars().any(char::is_control),
+                    other => panic!("pattern {other}"),
+                }),
+                other => panic!("keyword {other}"),
+            })
+    }
+
+    fn fits(body: &Value) -> bool {
+        let event_type: EventType = body["type"]
+            .as_str()
+            .and_then(|word| word.parse().ok())
+            .expect("a type");
+        let schema = of(event_type).schema;
+        valid(&schema, &schema, body)
+    }
+
+    #[test]
+    fn there_is_a_schema_for_every_type_and_its_example_is_taken() {
+        let docs = all();
+        assert_eq!(docs.len(), EventType::ALL.len());
+        for doc in docs {
+            let event = read(&doc.example).unwrap_or_else(|e| panic!("{}: {e}", doc.event_type));
+            assert_eq!(event.event_type, doc.event_type);
+            assert_eq!(doc.kind, doc.event_type.kind());
+            assert!(fits(&doc.example), "{}", doc.event_type);
+            assert_eq!(doc.schema["additionalProperties"], json!(false));
+        }
+    }
+
+    #[test]
+    fn what_goes_out_fits_the_schema_too() {
+        for (name, event) in samples::all() {
+            let body = serde_json::to_value(&event).expect("writes");
+            assert!(fits(&body), "{name}");
+            assert!(
+                fits(&serde_json::to_value(event.masked()).expect("writes")),
+                "{name} masked"
+            );
+        }
+    }
+
+    /// Every field set to something wrong, or right: schema and parser say the same.
+    #[test]
+    fn schema_and_parser_agree_on_every_field() {
+        let values = || {
+            [
+                Value::Null,
+                json!(true),
+                json!(0),
+                json!(7),
+                json!(-1),
+                json!(1.5),
+                json!(128),
+                json!(31_622_401),
+                json!(4_294_967_296_u64),
+                json!(""),
+                json!("x"),
+                json!("no spaces"),
+                json!("answered"),
+                json!("inbound"),
+                json!("over"),
+                json!("human"),
+                json!("call.ringing"),
+                json!("2026-01-31T08:15:09Z"),
+                json!("2026-01-31 08:15:09"),
+                json!("x".repeat(129)),
+                json!("x".repeat(257)),
+                json!("x".repeat(2_049)),
+                json!("a\u{7f}b"),
+                json!([]),
+                json!(["x"]),
+                json!([7]),
+                json!([""]),
+                json!({}),
+                json!({"x": 1}),
+                json!({"id": "r"}),
+                json!({"id": null}),
+                json!({"total": 3}),
+            ]
+        };
+        let mut checked = 0;
+        for event_type in EventType::ALL {
+            let example = of(event_type).example;
+            let mut compare = |body: Value, what: String| {
+                // Wrong types of `type` have no schema to compare with.
+                if body["type"]
+                    .as_str()
+                    .is_none_or(|word| word != event_type.as_str())
+                {
+                    return;
+                }
+                let result = read(&body);
+                // What JSON Schema cannot say.
+                let beyond = result.as_ref().is_err_and(|error| {
+                    error.code == crate::event::ErrorCode::ImpossibleTime
+                        || error.code == crate::event::ErrorCode::WrongAccount
+                });
+                if !beyond {
+                    assert_eq!(
+                        fits(&body),
+                        result.is_ok(),
+                        "{event_type} {what}: {result:?}"
+                    );
+                }
+                checked += 1;
+            };
+            for field in EVENT.iter().map(|field| field.name).chain(["unknown"]) {
+                for value in values() {
+                    let mut body = example.clone();
+                    body[field] = value.clone();
+                    compare(body, format!("{field} = {value}"));
+                }
+                let mut body = example.clone();
+                body.as_object_mut().expect("object").remove(field);
+                compare(body, format!("without {field}"));
+            }
+            for field in DATA.iter().map(|field| field.name).chain(["unknown"]) {
+                for value in values() {
+                    let mut body = example.clone();
+                    body["data"][field] = value.clone();
+                    compare(body, format!("data.{field} = {value}"));
+                }
+                let mut body = example.clone();
+                body["data"].as_object_mut().expect("object").remove(field);
+                compare(body, format!("without data.{field}"));
+            }
+            for (object, fields) in [
+                ("recording", super::super::fields::RECORDING),
+                ("progress", super::super::fields::PROGRESS),
+            ] {
+                for field in fields.iter().map(|field| field.name).chain(["unknown"]) {
+                    for value in values() {
+                        let mut body = example.clone();
+                        body["data"][object] = if object == "recording" {
+                            json!({"id": "r"})
+                        } else {
+                            json!({})
+                        };
+                        body["data"][object][field] = value.clone();
+                        compare(body, format!("data.{object}.{field} = {value}"));
+                    }
+                }
+            }
+        }
+        assert!(checked > 10_000, "{checked}");
+    }
 }

@@ -1,4 +1,4 @@
-//! CloudEvents 1.0, JSON event format, structured mode
+//! `CloudEvents` 1.0, JSON event format, structured mode
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
 //!
 //! | attribute | value |

@@ -11,7 +11,7 @@
 //! | `uuid` | string | `call_id` |
 //! | `companycode` | string | the account |
 //! | `type`, `direction` | string | `direction`: inbound `callin`, else `callout` |
-//! | `callmethod` | integer | `call_method`: extension 1, manual 2, api 3, double_call 4, predictive 5, ivr 6, absent 0; a call with a task and no method 5 |
+//! | `callmethod` | integer | `call_method`: extension 1, manual 2, api 3, `double_call` 4, predictive 5, ivr 6, absent 0; a call with a task and no method 5 |
 //! | `starttime`, `answertime`, `endtime` | string | `started_at`, `answered_at`, `ended_at` as `2025-10-16 17:31:13` in Beijing time (UTC+8), the platform's own |
 //! | `duration`, `billsec` | integer | `duration`, `billsec` |
 //! | `userid`, `crmid` | string | `agent_id`; `crmid` is the older name of the same |
@@ -99,6 +99,7 @@ pub struct Cdr<'a> {
 }
 
 #[derive(Serialize)]
+#[allow(clippy::struct_field_names, reason = "the platform's own names")]
 pub struct Status<'a> {
     uuid: &'a str,
     buuid: &'a str,

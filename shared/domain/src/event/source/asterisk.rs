@@ -176,16 +176,12 @@ fn split_line(line: &str) -> Result<Vec<String>, EventError> {
                     return broken("has a quote that is not closed");
                 };
                 field.push_str(before);
-                match after.strip_prefix('"') {
-                    Some(after) => {
-                        field.push('"');
-                        tail = after;
-                    }
-                    None => {
-                        tail = after;
-                        break;
-                    }
-                }
+                let Some(doubled) = after.strip_prefix('"') else {
+                    tail = after;
+                    break;
+                };
+                field.push('"');
+                tail = doubled;
             }
             fields.push(field);
             rest = tail;
@@ -376,4 +372,190 @@ fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     }
     let local: DateTime = text.parse().ok()?;
     in_bounds(zone.to_ambiguous_timestamp(local).earlier().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples;
+
+    fn post(content_type: &'static str, query: Option<&'static str>, body: &'static str) -> Batch {
+        parse(&Post {
+            content_type: Some(content_type),
+            query,
+            body: body.as_bytes(),
+            account_id: samples::ACCOUNT,
+            received_at: samples::received_at(),
+        })
+    }
+
+    #[test]
+    fn a_cdr_is_read() {
+        let event = samples::event("asterisk-cdr.json");
+        assert_eq!(event.id, "asterisk:1769847300.42:84");
+        let data = &event.data;
+        assert_eq!(data.call_id.as_deref(), Some("1769847300.42"));
+        assert_eq!(data.parent_call_id, None);
+        assert_eq!(data.direction, Some(Direction::Inbound));
+        assert_eq!(
+            data.from
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("4155550123")
+        );
+        assert_eq!(data.extension.as_deref(), Some("2001"));
+        assert_eq!(
+            (data.duration, data.billsec, data.ring_time),
+            (Some(159), Some(150), Some(9))
+        );
+        assert_eq!(data.disposition, Some(Disposition::Answered));
+        assert_eq!(data.custom_id.as_deref(), Some("order-7781"));
+        assert!(data.recording.is_some());
+    }
+
+    #[test]
+    fn csv_lines_give_the_same_as_json() {
+        let json = samples::events("asterisk-cdrs.json");
+        let csv = samples::parse("asterisk-master.csv").expect("lines");
+        assert_eq!(csv.len(), 6);
+        for (line, json) in csv.iter().zip(&json) {
+            let data = &line.as_ref().expect("an event").data;
+            // The columns that cdr_csv does not write.
+            let json = EventData {
+                source: None,
+                recording: None,
+                display_number: None,
+                hangup_cause: None,
+                hangup_cause_code: None,
+                ..json.data.clone()
+            };
+            assert_eq!(
+                EventData {
+                    source: None,
+                    ..data.clone()
+                },
+                json
+            );
+        }
+        // Quotes are doubled inside quotes.
+        let clid = |event: &Event| {
+            event
+                .data
+                .source
+                .as_ref()
+                .map(|s| s.0["asterisk"]["clid"].clone())
+        };
+        assert_eq!(csv[0].as_ref().ok().and_then(clid), clid(&json[0]));
+        // 17 columns: the last is the unique id. 16: there is none, and the record still has an id.
+        let id = |index: usize| {
+            csv[index]
+                .as_ref()
+                .ok()
+                .and_then(|e| e.data.call_id.clone())
+        };
+        assert_eq!(id(2).as_deref(), Some("1769847300.48"));
+        assert!(id(3).is_some_and(|id| id.starts_with("asterisk:")));
+        assert_eq!(
+            csv[4].as_ref().expect_err("broken").code,
+            ErrorCode::Malformed
+        );
+        assert_eq!(
+            csv[5].as_ref().map(|e| e.id.as_str()),
+            Ok("asterisk:1769847300.50:86")
+        );
+    }
+
+    #[test]
+    fn a_line_of_names_sets_the_order() {
+        let event = samples::event("asterisk-header.csv");
+        assert_eq!(event.data.disposition, Some(Disposition::Busy));
+        assert_eq!(event.data.call_id.as_deref(), Some("1769847300.52"));
+        assert!(event.data.started_at.is_some());
+    }
+
+    #[test]
+    fn manager_events_are_read() {
+        let data = samples::event("asterisk-manager-event.json").data;
+        assert_eq!(data.disposition, Some(Disposition::Voicemail));
+        assert_eq!((data.duration, data.billsec), (Some(50), Some(30)));
+        assert_eq!(
+            data.to
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("2001")
+        );
+    }
+
+    #[test]
+    fn local_times_are_read_in_the_zone_that_is_named() {
+        let start = |query| {
+            let results = samples::parse_with("asterisk-cdr.json", query).expect("read");
+            results[0]
+                .as_ref()
+                .expect("an event")
+                .data
+                .started_at
+                .map(|t| t.to_string())
+        };
+        assert_eq!(start(None).as_deref(), Some("2026-01-31T09:15:00Z"));
+        assert_eq!(
+            start(Some("tz=UTC")).as_deref(),
+            Some("2026-01-31T09:15:00Z")
+        );
+        assert_eq!(
+            start(Some("tz=Europe/Berlin")).as_deref(),
+            Some("2026-01-31T08:15:00Z")
+        );
+        assert_eq!(
+            start(Some("tz=Europe%2FBerlin&x")).as_deref(),
+            Some("2026-01-31T08:15:00Z")
+        );
+        let wrong = samples::parse_with("asterisk-cdr.json", Some("tz=Mars/Olympus"));
+        assert!(matches!(wrong, Err(BatchError::Query { name: "tz", .. })));
+
+        let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+        let utc = |text: &str| instant(text, &zone).map(|t| t.to_string());
+        // 02:30 was twice that night: the earlier one.
+        assert_eq!(
+            utc("2025-10-26 02:30:00").as_deref(),
+            Some("2025-10-26T00:30:00Z")
+        );
+        assert_eq!(
+            utc("1769847300.5").as_deref(),
+            Some("2026-01-31T08:15:00.5Z")
+        );
+        assert_eq!(
+            utc("2026-01-31T08:15:00Z").as_deref(),
+            Some("2026-01-31T08:15:00Z")
+        );
+        assert_eq!(utc("0000-00-00 00:00:00"), None);
+        assert_eq!(utc(""), None);
+    }
+
+    #[test]
+    fn records_that_share_a_unique_id_stay_apart() {
+        let body = r#"[{"uniqueid":"1769847300.42","src":"2001","dst":"2002","disposition":"NO ANSWER"},
+            {"uniqueid":"1769847300.42","src":"2001","dst":"2003","disposition":"ANSWERED"}]"#;
+        let ids = || -> Vec<String> {
+            let results = post("application/json", None, body).expect("read");
+            results
+                .into_iter()
+                .map(|result| result.expect("an event").id)
+                .collect()
+        };
+        let first = ids();
+        assert_ne!(first[0], first[1]);
+        assert_eq!(first, ids(), "the same post again is the same events again");
+    }
+
+    #[test]
+    fn a_line_that_is_no_cdr_is_refused_alone() {
+        let body = "\"a\",\"b\"\n\"unclosed\n";
+        let results = post("text/csv", None, body).expect("lines");
+        assert!(results.iter().all(Result::is_err) && results.len() == 2);
+        assert_eq!(post("text/csv", None, "src,dst\n"), Err(BatchError::Empty));
+        let body = "{\"uniqueid\":\"1769847300.42\"}\n{oops}\n{\"x\":1}";
+        let results = post("application/x-ndjson", None, body).expect("lines");
+        assert!(results[0].is_ok() && results[1].is_err() && results[2].is_err());
+    }
 }

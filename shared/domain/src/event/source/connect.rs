@@ -15,7 +15,7 @@
 //! | ours | from |
 //! | --- | --- |
 //! | `call_id`, `parent_call_id` | `ContactId`; `PreviousContactId`, `InitialContactId` |
-//! | `direction` | `InitiationMethod`: OUTBOUND, EXTERNAL_OUTBOUND, CALLBACK, API outbound; MONITOR internal; any other inbound |
+//! | `direction` | `InitiationMethod`: OUTBOUND, `EXTERNAL_OUTBOUND`, CALLBACK, API outbound; MONITOR internal; any other inbound |
 //! | `call_method` | `Campaign.CampaignId` predictive; API api; OUTBOUND manual; INBOUND ivr |
 //! | `from`, `to` | `CustomerEndpoint.Address` and `SystemEndpoint.Address`, by direction |
 //! | `display_number` | outbound: `SystemEndpoint.Address` |
@@ -25,13 +25,13 @@
 //! | `answered_at` | inbound: `Agent.ConnectedToAgentTimestamp`, or, if it never was in a queue, `ConnectedToSystemTimestamp` (the flow itself answered); outbound: `ConnectedToSystemTimestamp` |
 //! | `duration`, `billsec` | started to ended, answered to ended |
 //! | `talk_time`, `hold_time`, `wait_time` | `Agent.AgentInteractionDuration`, `Agent.CustomerHoldDuration`, `Queue.Duration` |
-//! | `disposition` | answered when there is `answered_at`, else no_answer; `AnsweringMachineDetectionStatus` VOICEMAIL_* voicemail, SIT_TONE_BUSY busy, SIT_TONE_* and AMD_ERROR unanswered failed, AMD_UNANSWERED no_answer |
-//! | `answered_by` | `AnsweringMachineDetectionStatus`: HUMAN_ANSWERED, VOICEMAIL_*, FAX_MACHINE_DETECTED, AMD_UNRESOLVED |
-//! | `hangup_party` | `DisconnectReason`: CUSTOMER_DISCONNECT, AGENT_DISCONNECT, by direction; THIRD_PARTY_DISCONNECT unknown; any other system |
-//! | `hangup_cause` | those two NORMAL_CLEARING 16; TELECOM_PROBLEM NETWORK_OUT_OF_ORDER 38; OUTBOUND_DESTINATION_ENDPOINT_ERROR DESTINATION_OUT_OF_ORDER 27 |
+//! | `disposition` | answered when there is `answered_at`, else `no_answer`; `AnsweringMachineDetectionStatus` VOICEMAIL_* voicemail, `SIT_TONE_BUSY` busy, `SIT_TONE`_* and `AMD_ERROR` unanswered failed, `AMD_UNANSWERED` `no_answer` |
+//! | `answered_by` | `AnsweringMachineDetectionStatus`: `HUMAN_ANSWERED`, VOICEMAIL_*, `FAX_MACHINE_DETECTED`, `AMD_UNRESOLVED` |
+//! | `hangup_party` | `DisconnectReason`: `CUSTOMER_DISCONNECT`, `AGENT_DISCONNECT`, by direction; `THIRD_PARTY_DISCONNECT` unknown; any other system |
+//! | `hangup_cause` | those two `NORMAL_CLEARING` 16; `TELECOM_PROBLEM` `NETWORK_OUT_OF_ORDER` 38; `OUTBOUND_DESTINATION_ENDPOINT_ERROR` `DESTINATION_OUT_OF_ORDER` 27 |
 //! | `recording.id`, `.url` | `ContactId`, `Recording.Location` |
 //!
-//! **Contact event** (EventBridge, `detail-type` "Amazon Connect Contact Event", or its `detail`
+//! **Contact event** (`EventBridge`, `detail-type` "Amazon Connect Contact Event", or its `detail`
 //! alone), id `connect:{contactId}:{eventType}`:
 //!
 //! | `eventType` | gives |
@@ -472,4 +472,152 @@ fn contact_event(
         "connect",
         document.clone(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples;
+
+    #[test]
+    fn a_contact_record_gives_its_cdr_and_its_recording() {
+        let events = samples::events("connect-contact-record.json");
+        let [cdr, recording] = events.as_slice() else {
+            panic!("{events:?}")
+        };
+        assert_eq!(cdr.event_type, EventType::CdrCreated);
+        assert_eq!(
+            cdr.id,
+            "connect:6fe40d2a-1a89-4d73-bfcf-5d9c33890001:cdr:2026-01-31T08:18:35Z"
+        );
+        let data = &cdr.data;
+        assert_eq!(data.direction, Some(Direction::Inbound));
+        assert_eq!(
+            data.from
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("+14155550123")
+        );
+        assert_eq!(
+            data.to
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("+442079460199")
+        );
+        assert_eq!(data.agent_id.as_deref(), Some("ada"));
+        assert_eq!((data.duration, data.billsec), (Some(159), Some(150)));
+        assert_eq!(
+            (data.talk_time, data.hold_time, data.wait_time),
+            (Some(138), Some(12), Some(8))
+        );
+        assert_eq!(data.disposition, Some(Disposition::Answered));
+        assert_eq!(data.hangup_party, Some(HangupParty::Caller));
+        assert_eq!(recording.event_type, EventType::RecordingAvailable);
+        assert_eq!(recording.data.recording, data.recording);
+    }
+
+    #[test]
+    fn arrays_lines_and_firehose_envelopes_give_the_same() {
+        let array = samples::events("connect-contact-records.json");
+        let calls: Vec<_> = array
+            .iter()
+            .map(|event| event.data.call_id.clone())
+            .collect();
+        assert_eq!(
+            calls.len(),
+            4,
+            "two calls, one with a recording, and no chat"
+        );
+        let lines = samples::events("connect-contact-records.ndjson");
+        assert_eq!(lines, array);
+
+        let mut firehose = samples::parse("connect-firehose.json").expect("an envelope");
+        let broken = firehose.pop().expect("a result").expect_err("not base64");
+        assert_eq!(broken.field.as_deref(), Some("records[2].data"));
+        let good: Vec<Event> = firehose.into_iter().map(|r| r.expect("an event")).collect();
+        assert_eq!(good, array);
+        assert_eq!(
+            firehose_request_id(&samples::read("connect-firehose.json")).as_deref(),
+            Some("ed4acda5-034f-9f42-bba1-f29aea6d7d8f")
+        );
+        assert_eq!(
+            firehose_request_id(&samples::read("connect-contact-record.json")),
+            None
+        );
+    }
+
+    #[test]
+    fn calls_that_found_no_agent_say_so() {
+        let events = samples::events("connect-contact-records.ndjson");
+        let abandoned = &events[2].data;
+        assert_eq!(abandoned.disposition, Some(Disposition::NoAnswer));
+        assert_eq!((abandoned.billsec, abandoned.answered_at), (Some(0), None));
+        let campaign = &events[3].data;
+        assert_eq!(campaign.direction, Some(Direction::Outbound));
+        assert_eq!(campaign.disposition, Some(Disposition::Voicemail));
+        assert_eq!(campaign.answered_by, Some(AnsweredBy::Machine));
+        assert_eq!(campaign.call_method, Some(CallMethod::Predictive));
+        assert_eq!(
+            campaign
+                .display_number
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("+442079460199")
+        );
+        assert_eq!(
+            campaign
+                .to
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("+14155550123")
+        );
+    }
+
+    #[test]
+    fn contact_events_are_call_states() {
+        for (name, event_type, at) in [
+            ("initiated", EventType::CallRinging, "2026-01-31T08:15:00Z"),
+            (
+                "connected-to-agent",
+                EventType::CallAnswered,
+                "2026-01-31T08:15:09Z",
+            ),
+            (
+                "disconnected",
+                EventType::CallDisconnected,
+                "2026-01-31T08:17:39Z",
+            ),
+        ] {
+            let event = samples::event(&format!("connect-event-{name}.json"));
+            assert_eq!(event.event_type, event_type);
+            assert_eq!(event.timestamp.to_string(), at, "{name}");
+            assert_eq!(
+                event.data.call_id.as_deref(),
+                Some("6fe40d2a-1a89-4d73-bfcf-5d9c33890001")
+            );
+        }
+        assert!(samples::events("connect-event-queued.json").is_empty());
+        let over = samples::event("connect-event-disconnected.json");
+        assert_eq!(over.data.hangup_party, Some(HangupParty::Caller));
+        assert_eq!(
+            over.id,
+            "connect:6fe40d2a-1a89-4d73-bfcf-5d9c33890001:DISCONNECTED"
+        );
+    }
+
+    #[test]
+    fn a_broken_line_is_refused_alone() {
+        let mut body = samples::text("connect-contact-records.ndjson");
+        body.insert_str(0, "{\"ContactId\": oops}\n");
+        let post = Post {
+            content_type: None,
+            query: None,
+            body: body.as_bytes(),
+            account_id: samples::ACCOUNT,
+            received_at: samples::received_at(),
+        };
+        let results = parse(&post).expect("lines");
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+        assert_eq!(results.len(), 5);
+    }
 }

@@ -1,4 +1,4 @@
-//! FreeSWITCH call detail records, as `mod_json_cdr` posts them.
+//! `FreeSWITCH` call detail records, as `mod_json_cdr` posts them.
 //!
 //! The body is the JSON itself (`application/json`), the same percent-encoded in a form field `cdr`
 //! (`encode=true`, `application/x-www-form-urlencoded`) or base64 there (`encode=base64`,
@@ -30,7 +30,7 @@
 //! `LOSE_RACE`, or a caller that hung up → `canceled`; any other → `failed`. A plain
 //! `NORMAL_CLEARING` tells nothing then: the cause of the bridge or of originate stands in.
 //!
-//! Who hung up: a BYE or CANCEL that the leg's own party sent is that party; one that FreeSWITCH
+//! Who hung up: a BYE or CANCEL that the leg's own party sent is that party; one that `FreeSWITCH`
 //! sent it is the other party, if there was one on the bridge, else the system; a refusal by or to
 //! the called party is the callee's, when the cause is busy or rejected.
 //!
@@ -359,13 +359,213 @@ fn disposition(vars: &Variables<'_>, data: &EventData) -> Disposition {
         });
     match cause.as_deref() {
         Some("USER_BUSY" | "CALL_REJECTED") => Disposition::Busy,
-        Some(
+        Some("ORIGINATOR_CANCEL" | "LOSE_RACE") => Disposition::Canceled,
+        None if data.hangup_party == Some(HangupParty::Caller) => Disposition::Canceled,
+        None
+        | Some(
             "NO_ANSWER" | "NO_USER_RESPONSE" | "ALLOTTED_TIMEOUT" | "PROGRESS_TIMEOUT"
             | "SUBSCRIBER_ABSENT",
         ) => Disposition::NoAnswer,
-        Some("ORIGINATOR_CANCEL" | "LOSE_RACE") => Disposition::Canceled,
-        None if data.hangup_party == Some(HangupParty::Caller) => Disposition::Canceled,
-        None => Disposition::NoAnswer,
         Some(_) => Disposition::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples::{self, ACCOUNT, received_at};
+
+    fn time(text: &str) -> Option<jiff::Timestamp> {
+        text.parse().ok()
+    }
+
+    fn number(number: Option<&crate::event::PhoneNumber>) -> &str {
+        number.map_or("", crate::event::PhoneNumber::as_str)
+    }
+
+    #[test]
+    fn a_cdr_that_a_freeswitch_wrote_is_read() {
+        let event = samples::event("freeswitch-cdr.json");
+        assert_eq!(event.event_type, EventType::CdrCreated);
+        assert_eq!(
+            event.id,
+            "freeswitch:3da8bf84-c133-4959-9e24-e72875cb33a1:cdr"
+        );
+        assert_eq!(Some(event.timestamp), time("2018-01-11T10:26:55.494269Z"));
+        let data = &event.data;
+        assert_eq!(
+            data.call_id.as_deref(),
+            Some("3da8bf84-c133-4959-9e24-e72875cb33a1")
+        );
+        assert_eq!(data.parent_call_id, None);
+        assert_eq!(data.direction, Some(Direction::Internal));
+        assert_eq!(number(data.from.as_ref()), "1001");
+        assert_eq!(number(data.to.as_ref()), "1002");
+        assert_eq!(data.extension.as_deref(), Some("1002"));
+        // The stamps say 11:25:44: local time of that machine.
+        assert_eq!(data.started_at, time("2018-01-11T10:25:44.534355Z"));
+        assert_eq!(data.ringing_at, time("2018-01-11T10:25:44.594267Z"));
+        assert_eq!(data.answered_at, time("2018-01-11T10:25:47.954373Z"));
+        assert_eq!(data.ended_at, time("2018-01-11T10:26:55.494269Z"));
+        assert_eq!((data.duration, data.billsec), (Some(71), Some(68)));
+        assert_eq!((data.ring_time, data.wait_time), (Some(3), Some(3)));
+        assert_eq!((data.hold_time, data.talk_time), (Some(67), Some(1)));
+        assert_eq!(data.disposition, Some(Disposition::Answered));
+        assert!(data.started_at.is_some());
+        assert_eq!(data.hangup_cause.as_deref(), Some("NORMAL_CLEARING"));
+        assert_eq!(data.hangup_cause_code, Some(16));
+        assert_eq!(data.hangup_party, Some(HangupParty::Callee));
+        // Everything it sent is still there.
+        let sent: Value =
+            serde_json::from_slice(&samples::read("freeswitch-cdr.json")).expect("JSON");
+        assert_eq!(
+            data.source.as_ref().and_then(|s| s.0.get("freeswitch")),
+            Some(&sent)
+        );
+    }
+
+    #[test]
+    fn every_encoding_gives_the_same_event() {
+        let plain = samples::event("freeswitch-inbound.json");
+        for name in ["freeswitch-form.txt", "freeswitch-base64.txt"] {
+            assert_eq!(samples::event(name), plain, "{name}");
+        }
+        let encoded = samples::event("freeswitch-encoded-values.json");
+        assert_eq!(
+            EventData {
+                source: None,
+                ..encoded.data
+            },
+            EventData {
+                source: None,
+                ..plain.data.clone()
+            }
+        );
+        assert_eq!(number(plain.data.from.as_ref()), "+14155550123");
+        assert_eq!(plain.data.agent_id.as_deref(), Some("ada"));
+        assert_eq!(
+            plain
+                .data
+                .recording
+                .and_then(|recording| recording.url)
+                .as_deref(),
+            Some("/var/lib/freeswitch/recordings/pbx1/14155550123-2001.wav")
+        );
+    }
+
+    #[test]
+    fn old_callflows_are_read_too() {
+        let event = samples::event("freeswitch-old-callflow-object.json");
+        assert_eq!(number(event.data.to.as_ref()), "4155550199");
+        // Two objects under one key: the call was transferred to 2001.
+        let event = samples::event("freeswitch-old-callflow-repeated.json");
+        assert_eq!(number(event.data.to.as_ref()), "4155550199");
+        let flows = event
+            .data
+            .source
+            .as_ref()
+            .and_then(|s| s.0["freeswitch"]["callflow"].as_array());
+        assert_eq!(flows.map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn how_a_call_ended_is_told() {
+        use Disposition::{Busy, Canceled, NoAnswer};
+        for (name, disposition, party, direction) in [
+            (
+                "no-answer",
+                NoAnswer,
+                HangupParty::System,
+                Some(Direction::Outbound),
+            ),
+            ("busy", Busy, HangupParty::Callee, Some(Direction::Outbound)),
+            (
+                "canceled",
+                Canceled,
+                HangupParty::Caller,
+                Some(Direction::Inbound),
+            ),
+            (
+                "b-leg",
+                Disposition::Answered,
+                HangupParty::Caller,
+                Some(Direction::Inbound),
+            ),
+        ] {
+            let data = samples::event(&format!("freeswitch-{name}.json")).data;
+            assert_eq!(data.disposition, Some(disposition), "{name}");
+            assert_eq!(data.hangup_party, Some(party), "{name}");
+            assert_eq!(data.direction, direction, "{name}");
+            assert_eq!(
+                data.answered_at.is_some(),
+                disposition == Disposition::Answered,
+                "{name}"
+            );
+        }
+        let b_leg = samples::event("freeswitch-b-leg.json");
+        let a_leg = samples::event("freeswitch-inbound.json");
+        assert_eq!(b_leg.data.parent_call_id, a_leg.data.call_id);
+        // 487 is no Q.850 cause.
+        assert_eq!(
+            samples::event("freeswitch-canceled.json")
+                .data
+                .hangup_cause_code,
+            None
+        );
+    }
+
+    #[test]
+    fn the_uuid_of_the_query_stands_in_without_its_prefix() {
+        let body = br#"{"variables":{"end_uepoch":"1769847300000000"}}"#;
+        let parse_with = |query| {
+            parse(&Post {
+                content_type: None,
+                query,
+                body,
+                account_id: ACCOUNT,
+                received_at: received_at(),
+            })
+        };
+        let results = parse_with(Some("uuid=a_6b0c1a52&x=1")).expect("a record");
+        let event = results[0].as_ref().expect("an event");
+        assert_eq!(event.data.call_id.as_deref(), Some("6b0c1a52"));
+        let results = parse_with(None).expect("a record");
+        let error = results[0].as_ref().expect_err("no uuid anywhere");
+        assert_eq!(error.field.as_deref(), Some("variables.uuid"));
+    }
+
+    #[test]
+    fn what_is_no_cdr_is_refused() {
+        let parse = |content_type, body: &[u8]| {
+            parse(&Post {
+                content_type,
+                query: None,
+                body,
+                account_id: ACCOUNT,
+                received_at: received_at(),
+            })
+        };
+        let form = Some("application/x-www-form-urlencoded");
+        let base64 = Some("application/x-www-form-base64-encoded");
+        assert!(matches!(
+            parse(form, b"x=1"),
+            Err(BatchError::UnsupportedContentType { .. })
+        ));
+        assert!(matches!(
+            parse(base64, b"cdr=%%%"),
+            Err(BatchError::Malformed { .. })
+        ));
+        assert!(matches!(
+            parse(None, b"{\"variables\":"),
+            Err(BatchError::Malformed { .. })
+        ));
+        assert!(matches!(parse(None, b""), Err(BatchError::Empty)));
+        assert!(parse(None, b"{}").expect("read")[0].is_err());
+        let twice = br#"{"variables":{"uuid":"a","uuid":"b"}}"#;
+        let results = parse(None, twice).expect("read");
+        assert_eq!(
+            results[0].as_ref().expect_err("duplicate").code,
+            ErrorCode::DuplicateKey
+        );
     }
 }

@@ -235,7 +235,7 @@ pub fn is_extension(number: &str) -> bool {
     (2..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The name of a Q.850 cause (ITU-T Q.850, table 1), as FreeSWITCH writes it.
+/// The name of a Q.850 cause (ITU-T Q.850, table 1), as `FreeSWITCH` writes it.
 pub fn q850_name(code: u8) -> Option<&'static str> {
     Some(match code {
         1 => "UNALLOCATED_NUMBER",

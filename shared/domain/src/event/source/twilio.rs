@@ -211,3 +211,119 @@ fn timestamp(record: Record<'_>) -> Option<Timestamp> {
     let text = record.text(&["Timestamp"])?;
     in_bounds(DateTimeParser::new().parse_timestamp(&text).ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::samples;
+
+    #[test]
+    fn each_status_gives_its_events() {
+        use EventType::{
+            CallAnswered, CallDisconnected, CallRinging, CdrCreated, RecordingAvailable,
+        };
+        for (name, types) in [
+            ("initiated", &[][..]),
+            ("ringing", &[CallRinging][..]),
+            ("in-progress", &[CallAnswered]),
+            ("completed", &[CallDisconnected, CdrCreated]),
+            ("busy", &[CallDisconnected, CdrCreated]),
+            ("no-answer", &[CallDisconnected, CdrCreated]),
+            ("machine", &[CallDisconnected, CdrCreated]),
+            ("amd", &[CallAnswered]),
+            ("recording", &[RecordingAvailable]),
+        ] {
+            let events = samples::events(&format!("twilio-{name}.txt"));
+            let found: Vec<EventType> = events.iter().map(|event| event.event_type).collect();
+            assert_eq!(found, types, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_completed_call_is_whole() {
+        let events = samples::events("twilio-completed.txt");
+        let cdr = &events[1];
+        assert_eq!(cdr.id, "twilio:CA00000000000000000000000000001042:cdr");
+        assert_eq!(cdr.timestamp.to_string(), "2026-01-31T08:17:39Z");
+        let data = &cdr.data;
+        assert_eq!(
+            data.answered_at.map(|t| t.to_string()).as_deref(),
+            Some("2026-01-31T08:15:09Z")
+        );
+        assert_eq!((data.duration, data.billsec), (Some(150), Some(150)));
+        assert_eq!(data.disposition, Some(Disposition::Answered));
+        assert_eq!(data.direction, Some(Direction::Inbound));
+        assert_eq!(
+            data.from
+                .as_ref()
+                .map(crate::event::data::PhoneNumber::as_str),
+            Some("+14155550123")
+        );
+        let city = data
+            .source
+            .as_ref()
+            .map(|source| &source.0["twilio"]["FromCity"]);
+        assert_eq!(city, Some(&Value::from("SAN FRANCISCO")));
+    }
+
+    #[test]
+    fn calls_that_were_not_answered_say_why() {
+        let busy = samples::events("twilio-busy.txt").remove(1).data;
+        assert_eq!(busy.disposition, Some(Disposition::Busy));
+        assert_eq!(busy.hangup_cause.as_deref(), Some("USER_BUSY"));
+        assert_eq!(
+            busy.parent_call_id.as_deref(),
+            Some("CA00000000000000000000000000001042")
+        );
+        assert_eq!((busy.billsec, busy.answered_at), (Some(0), None));
+        let machine = samples::events("twilio-machine.txt").remove(1).data;
+        assert_eq!(machine.disposition, Some(Disposition::Voicemail));
+        assert_eq!(machine.answered_by, Some(AnsweredBy::Machine));
+        assert_eq!(machine.call_method, Some(CallMethod::Api));
+        let amd = samples::event("twilio-amd.txt");
+        assert_eq!(amd.data.answered_by, Some(AnsweredBy::Human));
+        assert_eq!(amd.timestamp, samples::received_at());
+    }
+
+    #[test]
+    fn a_recording_is_told_of() {
+        let recording = samples::event("twilio-recording.txt")
+            .data
+            .recording
+            .expect("a recording");
+        assert_eq!(
+            recording.id.as_deref(),
+            Some("RE00000000000000000000000000001042")
+        );
+        assert_eq!(recording.duration, Some(150));
+        assert!(
+            recording
+                .url
+                .is_some_and(|url| url.starts_with("https://api.twilio.com/"))
+        );
+    }
+
+    #[test]
+    fn what_is_no_callback_is_refused() {
+        let parse = |body: &str| {
+            let post = Post {
+                content_type: Some("application/x-www-form-urlencoded"),
+                query: None,
+                body: body.as_bytes(),
+                account_id: samples::ACCOUNT,
+                received_at: samples::received_at(),
+            };
+            super::parse(&post).map(|mut results| results.remove(0).expect_err(body).field)
+        };
+        assert_eq!(parse("CallStatus=ringing"), Ok(Some("CallSid".into())));
+        assert_eq!(parse("CallSid=CA1"), Ok(Some("CallStatus".into())));
+        assert_eq!(
+            parse("CallSid=CA1&CallStatus=singing"),
+            Ok(Some("CallStatus".into()))
+        );
+        assert_eq!(
+            parse("CallSid=a+b&CallStatus=ringing"),
+            Ok(Some("CallSid".into()))
+        );
+    }
+}

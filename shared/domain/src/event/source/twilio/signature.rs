@@ -116,19 +116,18 @@ fn variants(url: &str) -> Vec<String> {
     // An IPv6 literal has colons of its own, inside brackets.
     let host_end = authority.rfind(']').unwrap_or(0);
     let port = authority.rfind(':').filter(|colon| *colon >= host_end);
-    variants.push(match port {
-        Some(colon) => format!(
+    variants.push(if let Some(colon) = port {
+        format!(
             "{scheme}://{}{tail}",
             authority.get(..colon).unwrap_or(authority)
-        ),
-        None => {
-            let port = if scheme.eq_ignore_ascii_case("https") {
-                443
-            } else {
-                80
-            };
-            format!("{scheme}://{authority}:{port}{tail}")
-        }
+        )
+    } else {
+        let port = if scheme.eq_ignore_ascii_case("https") {
+            443
+        } else {
+            80
+        };
+        format!("{scheme}://{authority}:{port}{tail}")
     });
     variants
 }
