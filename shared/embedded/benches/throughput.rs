@@ -4,6 +4,8 @@
 //! and a consumer that writes one indexed delivery row per message. `paced`: 200 units a second.
 //! `SECONDS`, `BODY` (bytes of a message) and `FOLDER` change the defaults.
 
+#![allow(clippy::cast_precision_loss, reason = "rates to read, not to count on")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -160,7 +162,7 @@ fn report(
     latencies: &[Duration],
 ) {
     let after = cpu();
-    let each = |a: Duration, b: Duration| (a - b).as_micros() as f64 / count as f64;
+    let each = |a: Duration, b: Duration| a.saturating_sub(b).as_micros() as f64 / count as f64;
     let at = |q: usize| {
         latencies
             .get(latencies.len() * q / 1000)

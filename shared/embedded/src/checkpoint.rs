@@ -110,7 +110,7 @@ impl Log {
             }
             match answer.blocking_recv() {
                 Ok(Ok(deleted)) if deleted > 0 => {
-                    std::thread::park_timeout(Duration::from_millis(20))
+                    std::thread::park_timeout(Duration::from_millis(20));
                 }
                 _ => return,
             }

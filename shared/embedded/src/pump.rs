@@ -18,7 +18,7 @@ use crate::writer::{Job, Settled};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest wait for a time that the clock decides: a clock that jumps is noticed by then.
-const MAX_NAP: Duration = Duration::from_secs(60);
+const MAX_NAP: Duration = Duration::from_mins(1);
 
 /// One read does not bring in more than this, whatever its number of messages.
 const FETCH_BYTES: usize = 1024 * 1024;
@@ -164,7 +164,7 @@ impl Lane {
             let due = loop {
                 match self.next() {
                     Step::Handle(batch) => {
-                        drop(tasks.spawn(Arc::clone(&self).work(batch, stopped.clone())))
+                        drop(tasks.spawn(Arc::clone(&self).work(batch, stopped.clone())));
                     }
                     Step::Fetch(fetch) => drop(tasks.spawn(Arc::clone(&self).fetch(fetch))),
                     Step::Reload(retries) => drop(tasks.spawn(Arc::clone(&self).reload(retries))),
@@ -277,7 +277,7 @@ impl Lane {
                         .push((claimed.place, claimed.id, claimed.receives));
                 }
                 Some(_) => {
-                    again.push((now.saturating_add(self.backoff(claimed.receives)), claimed))
+                    again.push((now.saturating_add(self.backoff(claimed.receives)), claimed));
                 }
             }
         }

@@ -184,13 +184,14 @@ impl Drop for Embedded {
         if let Some(keeper) = self.keeper.take() {
             keeper.stop();
         }
-        self.shared.submit.send(Job::Stop);
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
         self.shared.readers.close();
         for thread in self.reader_threads.drain(..) {
             let _ = thread.join();
+        }
+        // Last, because the last connection that may write empties the log and takes it away.
+        self.shared.submit.send(Job::Stop);
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
         }
     }
 }

@@ -664,7 +664,7 @@ impl Answer {
             (Job::Write { reply, .. }, Self::Units(results)) => drop(reply.send(results)),
             (Job::Count { reply, .. }, Self::Value(value)) => drop(reply.send(value)),
             (Job::Purge(reply) | Job::Redrive { reply, .. }, Self::Number(n)) => {
-                drop(reply.send(Ok(n)))
+                drop(reply.send(Ok(n)));
             }
             (Job::Promote(reply), Self::More(more)) => drop(reply.send(Ok(more))),
             (Job::Flush(reply), _) => drop(reply.send(Ok(()))),
@@ -763,7 +763,7 @@ fn look(connection: &Connection, op: &Op) -> rusqlite::Result<Option<Found>> {
             let expires = row.get(2)?;
             let mut same_place = false;
             if let Op::Put(put) = op {
-                same_place = put.expires_at.map(|at| at.as_millisecond()) == expires;
+                same_place = put.expires_at.map(jiff::Timestamp::as_millisecond) == expires;
                 for (n, key) in put.index.iter().enumerate() {
                     let (pk, sk) = (row.get_ref(3 + 2 * n)?, row.get_ref(4 + 2 * n)?);
                     let stored = pk.as_str_or_null()?.zip(sk.as_str_or_null()?);
@@ -788,7 +788,7 @@ fn insert(connection: &Connection, put: &Put, if_absent: bool) -> rusqlite::Resu
     let changed = connection.prepare_cached(sql)?.execute(params![
         put.key.pk,
         put.key.sk,
-        put.expires_at.map(|at| at.as_millisecond()),
+        put.expires_at.map(jiff::Timestamp::as_millisecond),
         first.as_ref().map(|key| &key.pk),
         first.as_ref().map(|key| &key.sk),
         second.as_ref().map(|key| &key.pk),
@@ -822,7 +822,7 @@ fn update(connection: &Connection, put: &Put, found: &Found, now: i64) -> rusqli
             found.id,
             version,
             put.doc,
-            put.expires_at.map(|at| at.as_millisecond()),
+            put.expires_at.map(jiff::Timestamp::as_millisecond),
             first.as_ref().map(|key| &key.pk),
             first.as_ref().map(|key| &key.sk),
             second.as_ref().map(|key| &key.pk),

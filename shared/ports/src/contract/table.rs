@@ -55,6 +55,8 @@ pub async fn table(table: Arc<dyn Table>, clock: &TestClock, prefix: &str) {
         an_index_has_ranges_and_ties,
         a_page_resumes_where_its_row_was_deleted,
         limits_are_refused,
+        large_things_are_refused,
+        impossible_reads_are_refused,
         limits_are_allowed,
         a_sound_unit_beside_a_refused_one,
         counters_count,
@@ -789,6 +791,18 @@ async fn limits_are_refused(case: Case) {
             "{name}: {result:?}"
         );
     }
+    let units = vec![Unit::default(); MAX_UNITS + 1];
+    let results = case.table.write(units).await;
+    assert_eq!(results.len(), MAX_UNITS + 1);
+    assert!(
+        results
+            .iter()
+            .all(|result| matches!(result, Err(StoreError::Invalid(_))))
+    );
+    assert!(case.sort_keys(Query::partition(&case.pk)).await.is_empty());
+}
+
+async fn large_things_are_refused(case: Case) {
     let doc = "x".repeat(MAX_DOC_BYTES + 1);
     let large = case.put(&case.key("a"), &doc, When::Always).await;
     assert_eq!(
@@ -800,7 +814,10 @@ async fn limits_are_refused(case: Case) {
     let body = "x".repeat(MAX_MESSAGE_BYTES + 1);
     let large = case
         .table
-        .commit(send(message(&body, seconds(0), "g")))
+        .commit(Unit {
+            ops: Vec::new(),
+            sends: vec![message(&body, Duration::ZERO, "g")],
+        })
         .await;
     assert_eq!(
         large,
@@ -808,14 +825,9 @@ async fn limits_are_refused(case: Case) {
             limit: MAX_MESSAGE_BYTES
         })
     );
-    let units = vec![Unit::default(); MAX_UNITS + 1];
-    let results = case.table.write(units).await;
-    assert_eq!(results.len(), MAX_UNITS + 1);
-    assert!(
-        results
-            .iter()
-            .all(|result| matches!(result, Err(StoreError::Invalid(_))))
-    );
+}
+
+async fn impossible_reads_are_refused(case: Case) {
     assert!(matches!(
         case.table.get(&case.key("")).await,
         Err(StoreError::Invalid(_))
