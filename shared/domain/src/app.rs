@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use ringfence_ports::{Clock, Keys, Queue, Random, Table};
 use ringfence_webhook::Sender;
 
-use crate::{access::ApiKey, cache::Cache, settings::AccountConfig};
+use crate::{access::ApiKey, cache::Cache, history::Turns, settings::AccountConfig};
 
 /// The ports, the sender, and what this process keeps in memory for some seconds. One per process.
 pub struct App {
@@ -27,6 +27,7 @@ pub struct App {
     pub public_origin: Option<String>,
     pub(crate) api_keys: Cache<ApiKey>,
     pub(crate) configs: Cache<AccountConfig>,
+    pub(crate) turns: Turns,
 }
 
 /// For how long another process may still see settings and keys as they were before a change.
@@ -55,6 +56,7 @@ impl App {
             public_origin: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            turns: Turns::new(),
         }
     }
 

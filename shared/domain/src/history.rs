@@ -26,7 +26,10 @@ pub struct Actor {
 impl Actor {
     /// Ringfence itself.
     pub fn system() -> Self {
-        Self { id: "system".to_owned(), address: None }
+        Self {
+            id: "system".to_owned(),
+            address: None,
+        }
     }
 }
 
@@ -95,7 +98,10 @@ pub struct Entry {
 impl Entry {
     /// The hash that this entry must have.
     pub fn compute_hash(&self) -> Result<String, StoreError> {
-        let bare = Self { hash: String::new(), ..self.clone() };
+        let bare = Self {
+            hash: String::new(),
+            ..self.clone()
+        };
         let digest = ring::digest::digest(&ring::digest::SHA256, to_doc(&bare)?.as_bytes());
         Ok(id::hex(digest.as_ref()))
     }
@@ -107,8 +113,27 @@ struct Head {
     hash: String,
 }
 
-/// How often a change is tried again when another change of the same owner came first.
+/// How often a change is tried again when another process changed something of the same owner first.
 const ATTEMPTS: usize = 64;
+
+/// How many owners may change something at the same time in one process.
+const LANES: usize = 64;
+
+/// Lets the changes of one owner follow each other inside this process, so that they lose races only
+/// to other processes.
+pub(crate) struct Turns([tokio::sync::Mutex<()>; LANES]);
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|_| tokio::sync::Mutex::new(())))
+    }
+
+    fn of(&self, owner: &str) -> &tokio::sync::Mutex<()> {
+        // The last digits of an id are random.
+        let lane = owner.bytes().rev().take(4).fold(0, |lane: usize, byte| lane * 31 + usize::from(byte));
+        &self.0[lane % LANES]
+    }
+}
 
 impl App {
     /// Commits `unit` and the history entry of `change` together. When a condition of `unit` itself
@@ -121,11 +146,18 @@ impl App {
         unit: Unit,
     ) -> Result<Entry, StoreError> {
         let own_ops = unit.ops.len();
+        let _turn = self.turns.of(owner).lock().await;
         for _ in 0..ATTEMPTS {
             let head_key = keyspace::history_head(owner);
             let (head, when) = match self.table.get(&head_key).await? {
                 Some(row) => (parse_doc::<Head>(&row.doc)?, When::Version(row.version)),
-                None => (Head { seq: 0, hash: "0".repeat(64) }, When::Absent),
+                None => (
+                    Head {
+                        seq: 0,
+                        hash: "0".repeat(64),
+                    },
+                    When::Absent,
+                ),
             };
             let mut entry = Entry {
                 seq: head.seq + 1,
@@ -141,8 +173,12 @@ impl App {
             };
             entry.hash = entry.compute_hash()?;
             let mut unit = unit.clone();
-            let head = Head { seq: entry.seq, hash: entry.hash.clone() };
-            unit.ops.push(Op::Put(Put::new(head_key, to_doc(&head)?, when)));
+            let head = Head {
+                seq: entry.seq,
+                hash: entry.hash.clone(),
+            };
+            unit.ops
+                .push(Op::Put(Put::new(head_key, to_doc(&head)?, when)));
             unit.ops.push(Op::Put(Put::new(
                 keyspace::history_entry(owner, entry.seq),
                 to_doc(&entry)?,
@@ -178,7 +214,26 @@ impl App {
                 ..Query::partition(keyspace::history_entry(owner, 0).pk)
             })
             .await?;
-        let entries = rows.iter().map(|row| parse_doc(&row.doc)).collect::<Result<_, _>>()?;
+        let entries = rows
+            .iter()
+            .map(|row| parse_doc(&row.doc))
+            .collect::<Result<_, _>>()?;
         Ok((entries, next))
+    }
+
+    /// A page of an owner's history, newest first, of what came before entry `before`; and whether
+    /// there is more.
+    pub async fn history_before(
+        &self,
+        owner: &str,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<(Vec<Entry>, bool), StoreError> {
+        let after = before.map(|seq| Position {
+            key: keyspace::history_entry(owner, seq),
+            index: None,
+        });
+        let (entries, next) = self.history(owner, limit, after).await?;
+        Ok((entries, next.is_some()))
     }
 }

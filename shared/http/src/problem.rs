@@ -3,7 +3,9 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use ringfence_domain::{access::AccessError, callback::log::CallbackError};
+use ringfence_domain::{
+    access::AccessError, callback::log::CallbackError, settings::SettingsError,
+};
 use ringfence_ports::{KeysError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/history`
+
+pub(crate) mod get;

@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/history`
+
+pub(crate) mod get;

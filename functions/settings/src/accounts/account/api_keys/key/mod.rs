@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/api-keys/{key}`
+
+pub(crate) mod delete;

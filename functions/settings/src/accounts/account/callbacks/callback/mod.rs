@@ -1,0 +1,4 @@
+//! `/v1/accounts/{account}/callbacks/{callback}`
+
+pub(crate) mod secret;
+pub(crate) mod secrets;

@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/callbacks/{callback}/secret`
+
+pub(crate) mod rotate;

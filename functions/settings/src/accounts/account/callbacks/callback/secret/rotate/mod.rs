@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/callbacks/{callback}/secret/rotate`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/callbacks`
+
+pub(crate) mod callback;

@@ -1,0 +1,5 @@
+//! `/v1/accounts/{account}/settings`
+
+pub(crate) mod callbacks;
+pub(crate) mod security;
+pub(crate) mod sources;

@@ -1,0 +1,4 @@
+//! `/v1/agencies/{agency}/accounts`
+
+pub(crate) mod get;
+pub(crate) mod post;

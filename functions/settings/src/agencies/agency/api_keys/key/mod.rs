@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/api-keys/{key}`
+
+pub(crate) mod delete;

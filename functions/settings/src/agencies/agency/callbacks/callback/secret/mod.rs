@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/callbacks/{callback}/secret`
+
+pub(crate) mod rotate;

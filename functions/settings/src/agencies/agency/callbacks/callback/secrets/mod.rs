@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/callbacks/{callback}/secrets`
+
+pub(crate) mod get;

@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/callbacks`
+
+pub(crate) mod callback;

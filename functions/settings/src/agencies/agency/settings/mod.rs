@@ -1,0 +1,4 @@
+//! `/v1/agencies/{agency}/settings`
+
+pub(crate) mod callbacks;
+pub(crate) mod security;

@@ -1,0 +1,195 @@
+//! The settings documents on the wire. The domain reads and checks them; these types describe them.
+
+use std::collections::BTreeMap;
+
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+use ringfence_domain::settings::SavedCallbacks as Saved;
+use ringfence_http::etag;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{answer, secrets::NewSecretBody};
+
+/// What a GET of a document may be asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EffectiveQuery {
+    /// What is in force, with where it comes from, rather than the document.
+    #[serde(default)]
+    pub(crate) effective: bool,
+}
+
+/// What a change of callbacks may be asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerifyQuery {
+    /// New URLs must answer a challenge.
+    #[serde(default)]
+    pub(crate) verify: bool,
+}
+
+/// Callback settings. What is left out is not set: the agency's default holds, or Ringfence's.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallbacksDocument {
+    /// Call detail records and recordings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cdr: Option<CallbackDocument>,
+    /// Ringing, answered, disconnected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_status: Option<CallbackDocument>,
+    /// Calls and the end of predictive tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predictive_task: Option<CallbackDocument>,
+    /// What Ringfence itself has to say about the other three. Always in the format `ringfence`, and
+    /// not filtered by `events`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operational: Option<CallbackDocument>,
+    /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_override: Option<bool>,
+}
+
+/// One callback.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallbackDocument {
+    /// Where to: http or https, a public address, port 80 or 443.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2048)]
+    url: Option<String>,
+    /// Whether it is on; true unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    /// Extra headers. Values are written and never read: shown as `***`; `***` keeps the stored value,
+    /// as long as the URL leads to the same host. They go to the URL of this document only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<BTreeMap<String, String>>,
+    /// Only these types; all that the callback carries unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<String>>,
+    /// The most requests a second; no limit unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10000)]
+    rate_per_second: Option<u16>,
+    /// The most requests at a time; 32 unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 256)]
+    concurrency: Option<u16>,
+    /// For the whole of an attempt; 15 unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 30)]
+    timeout_seconds: Option<u16>,
+    /// The format of the body; `ringfence` unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<FormatName>,
+    /// Agencies only: the same as `allow_override` of the document, for this callback alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_override: Option<bool>,
+}
+
+/// In which form a callback gets its events.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) enum FormatName {
+    /// Ringfence's own document, a Standard Webhooks payload.
+    #[serde(rename = "ringfence")]
+    Ringfence,
+    /// CloudEvents 1.0, structured mode.
+    #[serde(rename = "cloudevents")]
+    CloudEvents,
+    /// The field names of the I8 voice platform, as JSON.
+    #[serde(rename = "i8")]
+    I8,
+    /// The same in a form field `detail`.
+    #[serde(rename = "i8_form")]
+    I8Form,
+}
+
+/// Callback settings that were saved, with the secrets that came into being.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SavedCallbacks {
+    #[serde(flatten)]
+    document: serde_json::Map<String, serde_json::Value>,
+    /// By callback; shown this once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<String, NewSecretBody>,
+}
+
+/// 200 with callbacks that were saved.
+pub(crate) fn saved_callbacks(saved: Saved) -> Response {
+    let body = SavedCallbacks {
+        document: match saved.document {
+            serde_json::Value::Object(fields) => fields,
+            _ => serde_json::Map::new(),
+        },
+        secrets: saved
+            .secrets
+            .iter()
+            .map(|(kind, secret)| (kind.as_str().to_owned(), secret.into()))
+            .collect(),
+    };
+    let etag = [(header::ETAG, etag(saved.version))];
+    if body.secrets.is_empty() {
+        return (etag, answer::plain(&body)).into_response();
+    }
+    (etag, answer::unstored(StatusCode::OK, &body)).into_response()
+}
+
+/// Security settings.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecurityDocument {
+    /// Where phone numbers are masked at output; stored numbers stay whole. Off unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_number_masking: Option<MaskingDocument>,
+    /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_override: Option<bool>,
+}
+
+/// Masking: one switch for all, or scope by scope.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum MaskingDocument {
+    /// Sets all four scopes.
+    Switch(bool),
+    /// As it is stored and shown.
+    Scopes(MaskingScopes),
+}
+
+/// Masking scope by scope.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MaskingScopes {
+    /// What people and API readers see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console: Option<bool>,
+    /// Files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exports: Option<bool>,
+    /// What integrators are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callbacks: Option<bool>,
+    /// Mail and SMS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifications: Option<bool>,
+}
+
+/// What an account shares with platforms that post to it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourcesDocument {
+    /// Twilio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twilio: Option<TwilioDocument>,
+}
+
+/// What an account shares with Twilio.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TwilioDocument {
+    /// The token that Twilio signs its callbacks with. Written and never read: shown as `***`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_token: Option<String>,
+}
