@@ -28,10 +28,11 @@ pub const MAX_TAGS: usize = 64;
 /// Longest tag, characters.
 pub const MAX_TAG: usize = 64;
 
-/// What an id looks like; also a regular expression of JSON Schema.
-pub const ID_PATTERN: &str = "^[A-Za-z0-9._:@/+=-]{1,128}$";
+/// What an id looks like; also a regular expression of JSON Schema. The star is what masking puts
+/// in the place of a phone number that a platform built into an id.
+pub const ID_PATTERN: &str = "^[A-Za-z0-9._:@/+=*-]{1,128}$";
 /// What the name of a hang-up cause looks like.
-pub const CAUSE_PATTERN: &str = "^[A-Za-z0-9_]{1,64}$";
+pub const CAUSE_PATTERN: &str = "^[A-Za-z0-9_*]{1,64}$";
 /// No control character (C0, DEL, C1).
 pub const TEXT_PATTERN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
@@ -40,13 +41,15 @@ pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len())
         && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._:@/+=-".contains(&b))
+            .all(|b| b.is_ascii_alphanumeric() || b"._:@/+=*-".contains(&b))
 }
 
 /// Whether `text` fits [`CAUSE_PATTERN`].
 pub fn is_cause(text: &str) -> bool {
     (1..=MAX_CAUSE).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'*')
 }
 
 /// Whether `text` has at most `max` characters and no control character.

@@ -6,7 +6,7 @@
 //! | `extension` | the same when it holds 6 digits or more; a shorter one is no phone number |
 //! | `source`, every string in it | [`ringfence_pii::Sweep`], which knows the numbers above |
 //! | `agent_id`, `custom_id`, `tags`, `recording.url` | the same, as text |
-//! | `id`, `call_id`, `parent_call_id`, `task_id`, `recording.id` | only when one of the numbers above stands in it: else an id must stay what it is, so that integrators can match it |
+//! | `id`, `call_id`, `parent_call_id`, `task_id`, `recording.id`, `hangup_cause` | only when one of the numbers above stands in it: else an id must stay what it is, so that integrators can match it |
 //! | times, durations, counts, vocabulary words | hold no number |
 
 use std::borrow::Cow;
@@ -120,18 +120,16 @@ impl Known {
         {
             *number = number.masked();
         }
-        if let Some(extension) = &mut masked.extension {
-            *extension = if digits(extension).len() >= PHONE_DIGITS {
-                ringfence_pii::mask_phone(extension)
-            } else {
-                // "ext. 12 of 4155550123" cannot be: that has more digits. Letters stay.
-                std::mem::take(extension)
-            };
+        if let Some(extension) = &mut masked.extension
+            && digits(extension).len() >= PHONE_DIGITS
+        {
+            *extension = ringfence_pii::mask_phone(extension);
         }
         for id in [
             &mut masked.call_id,
             &mut masked.parent_call_id,
             &mut masked.task_id,
+            &mut masked.hangup_cause,
         ]
         .into_iter()
         .flatten()
@@ -318,12 +316,14 @@ mod tests {
         event.data.extension = Some("4155550177".into());
         event.data.agent_id = Some("sip:4155550177@pbx".into());
         event.data.task_id = Some("1769847300.42".into());
+        event.data.hangup_cause = Some("BUSY_14155550123".into());
         let masked = event.masked();
         let body = serde_json::to_vec(&masked).expect("writes");
         assert_eq!(leak(&body, false, &numbers(&event.data)), None);
         assert_eq!(leak(&body, false, &["4155550177".to_owned()]), None);
         assert_eq!(masked.data.task_id, event.data.task_id);
         // An id is an id still, and the same for the same.
+        assert!(crate::event::fields::is_id(&masked.id), "{}", masked.id);
         assert_eq!(masked.data.call_id, event.masked().data.call_id);
     }
 
