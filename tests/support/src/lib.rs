@@ -36,7 +36,7 @@ pub struct TestApp {
     /// What stands before the store, counting.
     pub counting: Arc<Counting<Embedded>>,
     /// The dispatch queue's pump: [`TestApp::drain`] runs it.
-    pump: Pump,
+    pump: Arc<Pump>,
     /// The operator's API key.
     pub key: String,
     /// The sample agency.
@@ -97,7 +97,7 @@ impl TestApp {
             app,
             clock,
             counting,
-            pump,
+            pump: Arc::new(pump),
             key: secret.reveal().to_owned(),
             agency,
             account,
@@ -164,6 +164,11 @@ impl TestApp {
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
         Response { status: parts.status, headers: parts.headers, bytes, json }
+    }
+
+    /// The pump itself, for tests that let it run.
+    pub fn pump(&self) -> Arc<Pump> {
+        self.pump.clone()
     }
 
     /// Works off all that is due at the clock's time. Answers how many messages that was.
