@@ -167,7 +167,10 @@ pub struct Caller {
 impl Caller {
     /// The actor that the history names.
     pub fn actor(&self) -> history::Actor {
-        history::Actor { id: self.key.id.clone(), address: self.address }
+        history::Actor {
+            id: self.key.id.clone(),
+            address: self.address,
+        }
     }
 }
 
@@ -197,7 +200,8 @@ impl App {
         secret: &str,
         address: Option<IpAddr>,
     ) -> Result<Caller, AccessError> {
-        let well_formed = secret.len() == SECRET_PREFIX.len() + 43 && secret.starts_with(SECRET_PREFIX);
+        let well_formed =
+            secret.len() == SECRET_PREFIX.len() + 43 && secret.starts_with(SECRET_PREFIX);
         if !well_formed {
             return Err(AccessError::Unauthenticated);
         }
@@ -287,8 +291,15 @@ impl App {
             expires_at,
         };
         let put = Put {
-            index: [Some(keyspace::api_keys_of(key.owner.as_str(), &key.id)), None],
-            ..Put::new(keyspace::api_key(&hash_of(&secret)), to_doc(&key)?, When::Absent)
+            index: [
+                Some(keyspace::api_keys_of(key.owner.as_str(), &key.id)),
+                None,
+            ],
+            ..Put::new(
+                keyspace::api_key(&hash_of(&secret)),
+                to_doc(&key)?,
+                When::Absent,
+            )
         };
         self.commit_change(
             key.owner.as_str(),
@@ -299,7 +310,10 @@ impl App {
                 before: serde_json::Value::Null,
                 after: to_value(&key)?,
             },
-            Unit { ops: vec![Op::Put(put)], sends: Vec::new() },
+            Unit {
+                ops: vec![Op::Put(put)],
+                sends: Vec::new(),
+            },
         )
         .await?;
         Ok((key, ApiKeySecret(secret)))
@@ -309,13 +323,18 @@ impl App {
     pub async fn api_keys_of(&self, owner: &Owner) -> Result<Vec<(Key, ApiKey)>, StoreError> {
         let partition = keyspace::api_keys_of(owner.as_str(), "").pk;
         let mut found = Vec::new();
-        let mut query = Query { limit: 1000, ..Query::index(0, partition) };
+        let mut query = Query {
+            limit: 1000,
+            ..Query::index(0, partition)
+        };
         loop {
             let page = self.table.query(query.clone()).await?;
             for row in page.rows {
                 found.push((row.key, parse_doc(&row.doc)?));
             }
-            let Some(next) = page.next else { return Ok(found) };
+            let Some(next) = page.next else {
+                return Ok(found);
+            };
             query.after = Some(next);
         }
     }
@@ -341,7 +360,10 @@ impl App {
                 before: to_value(&key)?,
                 after: serde_json::Value::Null,
             },
-            Unit { ops: vec![Op::Delete(row, When::Present)], sends: Vec::new() },
+            Unit {
+                ops: vec![Op::Delete(row, When::Present)],
+                sends: Vec::new(),
+            },
         )
         .await?;
         self.forget_cached();
@@ -351,7 +373,11 @@ impl App {
 
 /// Checks a scope.
 pub fn require(caller: &Caller, scope: Scope) -> Result<(), AccessError> {
-    if caller.key.scopes.contains(&scope) { Ok(()) } else { Err(AccessError::Scope(scope)) }
+    if caller.key.scopes.contains(&scope) {
+        Ok(())
+    } else {
+        Err(AccessError::Scope(scope))
+    }
 }
 
 fn hash_of(secret: &str) -> String {
@@ -360,8 +386,12 @@ fn hash_of(secret: &str) -> String {
 
 /// Reads a stored document. One that does not parse is the store's fault, never the caller's.
 pub(crate) fn parse_doc<T: serde::de::DeserializeOwned>(doc: &str) -> Result<T, StoreError> {
-    serde_json::from_str(doc)
-        .map_err(|error| StoreError::Unavailable(format!("a stored document does not parse: {:?}", error.classify())))
+    serde_json::from_str(doc).map_err(|error| {
+        StoreError::Unavailable(format!(
+            "a stored document does not parse: {:?}",
+            error.classify()
+        ))
+    })
 }
 
 /// Writes a document to be stored.

@@ -29,7 +29,12 @@ struct Slot<V> {
 
 impl<V> Cache<V> {
     pub(crate) fn new(ttl: SignedDuration, capacity: usize) -> Self {
-        Self { ttl, capacity, slots: Mutex::default(), generation: AtomicU64::new(0) }
+        Self {
+            ttl,
+            capacity,
+            slots: Mutex::default(),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// The value of `key`, from memory when it is fresh at `now`. What `load` does not find is not
@@ -50,7 +55,10 @@ impl<V> Cache<V> {
             return Ok(Some(value));
         }
         let slot = known.unwrap_or_else(|| {
-            Arc::new(Slot { value: Mutex::new(None), loading: tokio::sync::Mutex::new(()) })
+            Arc::new(Slot {
+                value: Mutex::new(None),
+                loading: tokio::sync::Mutex::new(()),
+            })
         });
         // Only a key that exists gets a slot in the map, so guesses cannot fill it.
         let _loading = slot.loading.lock().await;

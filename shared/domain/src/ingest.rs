@@ -82,9 +82,19 @@ impl App {
                 seen.insert(key.clone(), document.clone());
             }
             let delivery = self.delivery_for(config, &event, now);
-            let unit = unit_of(config, &event, &document, key.clone(), delivery.as_deref(), now)?;
+            let unit = unit_of(
+                config,
+                &event,
+                &document,
+                key.clone(),
+                delivery.as_deref(),
+                now,
+            )?;
             pending.push((outcomes.len(), key, document));
-            outcomes.push(Accepted::New { id: event.id, delivery });
+            outcomes.push(Accepted::New {
+                id: event.id,
+                delivery,
+            });
             units.push(unit);
         }
         let results = self.table.write(units).await;
@@ -116,12 +126,17 @@ impl App {
 
     /// The id of the delivery that `event` gets, if a callback wants it. Determined by what the event
     /// is and when it was accepted, so that a repeated write queues the same delivery again.
-    fn delivery_for(&self, config: &AccountConfig, event: &Event, now: Timestamp) -> Option<String> {
+    fn delivery_for(
+        &self,
+        config: &AccountConfig,
+        event: &Event,
+        now: Timestamp,
+    ) -> Option<String> {
         let kind = EndpointKind::from(event.event_type.kind());
         let endpoint = config.endpoint(kind)?;
-        endpoint
-            .wants(event.event_type)
-            .then(|| callback::delivery_id(&config.account.id, kind, event.subject(), &event.id, now))
+        endpoint.wants(event.event_type).then(|| {
+            callback::delivery_id(&config.account.id, kind, event.subject(), &event.id, now)
+        })
     }
 }
 
@@ -135,7 +150,11 @@ fn unit_of(
 ) -> Result<Unit, StoreError> {
     let raw: &RawValue = serde_json::from_str(document)
         .map_err(|_| StoreError::Invalid("an event does not serialize"))?;
-    let stored = StoredEvent { accepted_at: now, delivery: delivery.map(str::to_owned), event: raw };
+    let stored = StoredEvent {
+        accepted_at: now,
+        delivery: delivery.map(str::to_owned),
+        event: raw,
+    };
     let sends = match delivery {
         None => Vec::new(),
         Some(delivery) => vec![
@@ -151,7 +170,10 @@ fn unit_of(
             .into_message(std::time::Duration::ZERO)?,
         ],
     };
-    Ok(Unit { ops: vec![Op::Put(Put::new(key, to_doc(&stored)?, When::Absent))], sends })
+    Ok(Unit {
+        ops: vec![Op::Put(Put::new(key, to_doc(&stored)?, When::Absent))],
+        sends,
+    })
 }
 
 fn repeat(id: String, same: bool) -> Accepted {

@@ -70,7 +70,10 @@ pub fn history_head(owner: &str) -> Key {
 
 /// An accepted event, beside all others of its call or task.
 pub fn event(account: &str, subject: Subject<'_>, event_id: &str) -> Key {
-    Key::new(subject_partition(account, subject), format!("evt/{event_id}"))
+    Key::new(
+        subject_partition(account, subject),
+        format!("evt/{event_id}"),
+    )
 }
 
 /// An operational event of an account; the id sorts by time.
@@ -90,7 +93,10 @@ pub fn subject_partition(account: &str, subject: Subject<'_>) -> String {
 /// A delivery's row; `None` when `delivery` is no delivery id.
 pub fn delivery(account: &str, delivery: &str) -> Option<Key> {
     let at = id::time_of(id::Kind::Delivery, delivery)?;
-    Some(Key::new(delivery_partition(account, &day(at), shard_of(delivery)), delivery))
+    Some(Key::new(
+        delivery_partition(account, &day(at), shard_of(delivery)),
+        delivery,
+    ))
 }
 
 /// One of the partitions that hold an account's deliveries of a day.
@@ -100,7 +106,10 @@ pub fn delivery_partition(account: &str, day: &str, shard: u8) -> String {
 
 /// Index 0, sparse: deliveries that are not delivered, by status.
 pub fn open_delivery(account: &str, status: &str, delivery: &str) -> Key {
-    Key::new(open_partition(account, status, shard_of(delivery)), delivery)
+    Key::new(
+        open_partition(account, status, shard_of(delivery)),
+        delivery,
+    )
 }
 
 /// One of the partitions of [`open_delivery`].
@@ -110,7 +119,10 @@ pub fn open_partition(account: &str, status: &str, shard: u8) -> String {
 
 /// Index 1, sparse: deliveries that wait longer than a queue can hold them, by due time.
 pub fn due(at: Timestamp, delivery: &str) -> Key {
-    Key::new(due_partition(shard_of(delivery)), format!("{}/{delivery}", due_from(at)))
+    Key::new(
+        due_partition(shard_of(delivery)),
+        format!("{}/{delivery}", due_from(at)),
+    )
 }
 
 /// One of the partitions of [`due`].
@@ -153,5 +165,9 @@ pub fn shard_of(id: &str) -> u8 {
 }
 
 fn owner_partition(owner: &str) -> String {
-    if owner.starts_with("agy_") { format!("agy/{owner}") } else { format!("acc/{owner}") }
+    if owner.starts_with("agy_") {
+        format!("agy/{owner}")
+    } else {
+        format!("acc/{owner}")
+    }
 }

@@ -74,11 +74,10 @@ fn is_signed(app: &App, config: &AccountConfig, parts: &Parts, body: &[u8]) -> b
         }
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    signature::verify(
-        token.reveal(),
-        &format!("{origin}{path}"),
-        header_text(parts, &header::CONTENT_TYPE),
-        body,
-        sent,
-    )
+    let is_form = header_text(parts, &header::CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    });
+    let signed = if is_form { signature::Signed::Form(body) } else { signature::Signed::Bytes(body) };
+    signature::verify(token.reveal(), &format!("{origin}{path}"), signed, sent).is_ok()
 }

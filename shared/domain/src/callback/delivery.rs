@@ -31,8 +31,14 @@ pub enum Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Delivered, Self::Retrying, Self::Waiting, Self::Held, Self::Failed];
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Delivered,
+        Self::Retrying,
+        Self::Waiting,
+        Self::Held,
+        Self::Failed,
+    ];
 
     /// The name, as in the log.
     pub const fn as_str(self) -> &'static str {
@@ -110,6 +116,9 @@ pub struct Delivery {
     /// Until when one process has the attempt to itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
+    /// The slot that it was given under the endpoint's rate limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_at: Option<Timestamp>,
     /// The replay job that queued it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
@@ -150,10 +159,19 @@ impl Delivery {
         // Also what travels through the queue has a due time, a little later, so that a lost message
         // loses nothing.
         let index1 = self.next_at.map(|at| {
-            let at = at.checked_add(jiff::SignedDuration::from_secs(GRACE_SECONDS)).unwrap_or(at);
+            let at = at
+                .checked_add(jiff::SignedDuration::from_secs(GRACE_SECONDS))
+                .unwrap_or(at);
             keyspace::due(at, &self.id)
         });
-        let when = if self.version == 0 { When::Absent } else { When::Version(self.version) };
-        Ok(Put { index: [index0, index1], ..Put::new(self.key()?, to_doc(self)?, when) })
+        let when = if self.version == 0 {
+            When::Absent
+        } else {
+            When::Version(self.version)
+        };
+        Ok(Put {
+            index: [index0, index1],
+            ..Put::new(self.key()?, to_doc(self)?, when)
+        })
     }
 }

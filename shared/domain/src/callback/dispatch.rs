@@ -1,7 +1,6 @@
 //! Taking deliveries from the queue and sending them.
 
 use std::{
-    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,6 +13,7 @@ use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Consumer, MAX_DELAY, Op, Put, Received, StoreError, Unit, When};
 use ringfence_webhook::{Outcome, Outgoing, Target, Timeouts};
+use serde_json::value::RawValue;
 
 use super::{
     delivery::{Attempt, Delivery, Status},
@@ -29,9 +29,12 @@ use crate::{
     settings::{AccountConfig, Endpoint, EndpointKind},
 };
 
-/// The longest that a message waits in memory for its endpoint's rate limit; longer, and it goes back
-/// to the queue.
-const MAX_SLOT_WAIT: Duration = Duration::from_secs(2);
+/// The longest that a message waits in memory for its slot under the endpoint's rate limit; longer, and
+/// it goes back to the queue.
+const MAX_SLOT_WAIT: Duration = Duration::from_millis(500);
+
+/// How late a delivery may come for the slot that it was given.
+const SLOT_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// How much longer than the request's deadline an attempt is claimed for.
 const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(10);
@@ -86,7 +89,11 @@ enum DispatchError {
 impl Dispatcher {
     /// A dispatcher over this app.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, gates: Mutex::default(), announced_days: Mutex::default() }
+        Self {
+            app,
+            gates: Mutex::default(),
+            announced_days: Mutex::default(),
+        }
     }
 
     async fn take(&self, received: &Received) -> Result<(), DispatchError> {
@@ -122,6 +129,7 @@ impl Dispatcher {
             turn: 0,
             next_at: None,
             claimed_until: None,
+            slot_at: None,
             replay: None,
             version: 0,
         };
@@ -136,14 +144,29 @@ impl Dispatcher {
             return Ok((message.turn == 0).then(fresh));
         };
         let mut delivery = Delivery::from_row(&row)?;
-        if delivery.turn != message.turn || matches!(delivery.status, Status::Delivered | Status::Failed | Status::Held) {
+        if delivery.turn != message.turn
+            || matches!(
+                delivery.status,
+                Status::Delivered | Status::Failed | Status::Held
+            )
+        {
             return Ok(None);
         }
         let now = self.app.clock.now();
+        if let Some(at) = delivery.slot_at
+            && at > schedule::later(now, MAX_SLOT_WAIT)
+        {
+            // Its slot is further away than a queue can delay: another hop, of the same turn.
+            let order = order_with(&delivery, message.event).into_message(delay_until(at, now))?;
+            self.app.queue.send(vec![order]).await?;
+            return Ok(None);
+        }
         if delivery.claimed_until.is_some_and(|until| until > now) {
             return Err(DispatchError::Claimed);
         }
-        delivery.claimed_until = now.checked_add(SignedDuration::from_secs(30) + CLAIM_MARGIN).ok();
+        delivery.claimed_until = now
+            .checked_add(SignedDuration::from_secs(30) + CLAIM_MARGIN)
+            .ok();
         match self.app.table.commit(unit(delivery.put()?)).await {
             Ok(()) => delivery.version += 1,
             Err(StoreError::Condition { .. }) => return Err(DispatchError::Claimed),
@@ -166,7 +189,9 @@ impl Dispatcher {
                 return self.hold(delivery, "the callback is switched off").await;
             }
             Some(endpoint) if endpoint.state.disabled_at.is_some() => {
-                return self.hold(delivery, "the callback is disabled after failing").await;
+                return self
+                    .hold(delivery, "the callback is disabled after failing")
+                    .await;
             }
             Some(endpoint) if endpoint.state.paused_at.is_some() => {
                 return self.hold(delivery, "the callback is paused").await;
@@ -175,23 +200,33 @@ impl Dispatcher {
         };
         let gate = self.gate(endpoint);
         if let Some(per_second) = endpoint.rate_per_second {
-            let wait = gate.slot(per_second, app.clock.now());
+            let now = app.clock.now();
+            let wait = match delivery.slot_at.take() {
+                Some(at) if now <= schedule::later(at, SLOT_TOLERANCE) => {
+                    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+                }
+                _ => gate.slot(per_second, now),
+            };
             if wait > MAX_SLOT_WAIT {
-                gate.unslot(per_second);
-                let at = schedule::later(app.clock.now(), wait.min(MAX_DELAY));
+                let at = schedule::later(now, wait);
+                delivery.slot_at = Some(at);
                 return self.postpone(delivery, at, "the callback is at its rate limit", message).await;
             }
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
         }
+        delivery.slot_at = None;
         let _permit = gate.permit().await;
         let now = app.clock.now();
         let probe = match gate.breaker(now) {
             Breaker::Closed => false,
             Breaker::Probe => true,
             Breaker::Open(until) => {
-                let at = schedule::later(until, schedule::spread(Duration::from_secs(2), &*app.random));
+                let at = schedule::later(
+                    until,
+                    schedule::spread(Duration::from_secs(2), &*app.random),
+                );
                 let reason = "the endpoint keeps failing, so it is tried less often";
                 return self.postpone(delivery, at, reason, message).await;
             }
@@ -224,7 +259,8 @@ impl Dispatcher {
             return Err(DispatchError::Message);
         };
         let tried = app.request(endpoint, &delivery.id, body).await;
-        self.settle(config, endpoint, &gate, delivery, tried, message).await
+        self.settle(config, endpoint, &gate, delivery, tried, message)
+            .await
     }
 
     /// Records an attempt, and what follows from it.
@@ -267,7 +303,10 @@ impl Dispatcher {
                 delivery.reason = Some("the endpoint answered 410 Gone".to_owned());
                 self.store(&delivery, Vec::new()).await?;
             }
-            Some(at) => self.schedule(delivery, Status::Retrying, at, message).await?,
+            Some(at) => {
+                self.schedule(delivery, Status::Retrying, at, message)
+                    .await?
+            }
             None => {
                 delivery.status = Status::Failed;
                 delivery.reason = Some("the last attempt of the schedule failed".to_owned());
@@ -308,22 +347,12 @@ impl Dispatcher {
         delivery.status = status;
         delivery.turn += 1;
         delivery.next_at = Some(at);
-        let delay = at.duration_since(self.app.clock.now());
-        let sends = match Duration::try_from(delay).unwrap_or(Duration::ZERO) {
-            delay if delay <= MAX_DELAY => vec![
-                DispatchMessage {
-                    delivery: Cow::Borrowed(&delivery.id),
-                    account: Cow::Borrowed(&delivery.account),
-                    kind: delivery.kind,
-                    event_type: Cow::Borrowed(&delivery.event_type),
-                    about: delivery.about.clone(),
-                    event_id: Cow::Borrowed(&delivery.event_id),
-                    turn: delivery.turn,
-                    event: message.event,
-                }
-                .into_message(delay)?,
-            ],
-            _ => Vec::new(),
+        let now = self.app.clock.now();
+        let wait = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+        let sends = if wait <= MAX_DELAY || delivery.slot_at.is_some() {
+            vec![order_with(&delivery, message.event).into_message(delay_until(at, now))?]
+        } else {
+            Vec::new()
         };
         self.store(&delivery, sends).await
     }
@@ -336,12 +365,18 @@ impl Dispatcher {
         if delivery.version == 0 {
             self.announce_day(delivery).await?;
         }
-        let unit = Unit { ops: vec![Op::Put(delivery.put()?)], sends };
+        let unit = Unit {
+            ops: vec![Op::Put(delivery.put()?)],
+            sends,
+        };
         match self.app.table.commit(unit).await {
             Ok(()) => Ok(()),
             // A second copy of the message was faster, and has recorded its own attempt.
             Err(StoreError::Condition { .. }) => {
-                tracing::info!(delivery = delivery.id, "an attempt was recorded by another copy of its message");
+                tracing::info!(
+                    delivery = delivery.id,
+                    "an attempt was recorded by another copy of its message"
+                );
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -358,7 +393,10 @@ impl Dispatcher {
         if lock(&self.announced_days).contains(&name) {
             return Ok(());
         }
-        self.app.table.commit(unit(Put::new(key, "{}", When::Always))).await?;
+        self.app
+            .table
+            .commit(unit(Put::new(key, "{}", When::Always)))
+            .await?;
         let mut days = lock(&self.announced_days);
         if days.len() >= DAYS_REMEMBERED {
             days.clear();
@@ -368,7 +406,9 @@ impl Dispatcher {
     }
 
     async fn load_event(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        self.app.stored_event(&delivery.account, &delivery.about, &delivery.event_id).await
+        self.app
+            .stored_event(&delivery.account, &delivery.about, &delivery.event_id)
+            .await
     }
 
     fn gate(&self, endpoint: &Endpoint) -> Arc<Gate> {
@@ -377,7 +417,9 @@ impl Dispatcher {
         match gates.get(&name) {
             Some(gate) if gate.fits(endpoint) => gate.clone(),
             known => {
-                let gate = Arc::new(known.map_or_else(|| Gate::new(endpoint), |gate| gate.refitted(endpoint)));
+                let gate = Arc::new(
+                    known.map_or_else(|| Gate::new(endpoint), |gate| gate.refitted(endpoint)),
+                );
                 gates.insert(name, gate.clone());
                 gate
             }
@@ -386,7 +428,12 @@ impl Dispatcher {
 }
 
 /// The body of an event for an endpoint. `None`: the stored event does not parse.
-pub(crate) fn render(endpoint: &Endpoint, mask: bool, stored: &str, webhook_id: &str) -> Option<Body> {
+pub(crate) fn render(
+    endpoint: &Endpoint,
+    mask: bool,
+    stored: &str,
+    webhook_id: &str,
+) -> Option<Body> {
     if endpoint.kind == EndpointKind::Operational {
         return Some(Body {
             content_type: "application/json",
@@ -459,7 +506,11 @@ impl App {
             },
         };
         let retry_after = sent.response.and_then(|response| response.retry_after);
-        Tried { outcome: sent.outcome, retry_after, attempt }
+        Tried {
+            outcome: sent.outcome,
+            retry_after,
+            attempt,
+        }
     }
 }
 
@@ -471,8 +522,21 @@ fn is_endpoint_trouble(tried: &Tried) -> bool {
     }
 }
 
+/// The order to try a delivery at its present turn, with the event where it is at hand.
+fn order_with<'a>(delivery: &'a Delivery, event: Option<&'a RawValue>) -> DispatchMessage<'a> {
+    DispatchMessage { event, ..super::log::order(delivery) }
+}
+
+/// How long a queue is to hold an order that is due at `at`.
+fn delay_until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(MAX_DELAY)
+}
+
 fn unit(put: Put) -> Unit {
-    Unit { ops: vec![Op::Put(put)], sends: Vec::new() }
+    Unit {
+        ops: vec![Op::Put(put)],
+        sends: Vec::new(),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -70,7 +70,10 @@ impl Gate {
     pub fn refitted(&self, endpoint: &Endpoint) -> Self {
         let known = self.lock();
         let gate = Self::new(endpoint);
-        *gate.lock() = State { probing: false, ..State { ..*known } };
+        *gate.lock() = State {
+            probing: false,
+            ..State { ..*known }
+        };
         drop(known);
         gate
     }
@@ -87,13 +90,6 @@ impl Gate {
         let start = state.next_slot.map_or(now, |at| at.max(now));
         state.next_slot = start.checked_add(gap).ok();
         start.duration_since(now).unsigned_abs()
-    }
-
-    /// Gives back a slot that was taken and not used.
-    pub fn unslot(&self, per_second: u32) {
-        let gap = SignedDuration::from_nanos(1_000_000_000 / i64::from(per_second.max(1)));
-        let mut state = self.lock();
-        state.next_slot = state.next_slot.and_then(|at| at.checked_sub(gap).ok());
     }
 
     /// Whether an attempt may start now.
@@ -113,7 +109,10 @@ impl Gate {
     /// The endpoint answered properly, be it with a refusal of this one event.
     pub fn answered(&self) {
         let mut state = self.lock();
-        *state = State { next_slot: state.next_slot, ..State::default() };
+        *state = State {
+            next_slot: state.next_slot,
+            ..State::default()
+        };
     }
 
     /// The endpoint did not answer, answered that it is overloaded (then `retry_after` may say for
@@ -126,7 +125,9 @@ impl Gate {
         if !opens || state.open_until.is_some_and(|until| until > now) {
             return;
         }
-        let doubled = FIRST_OPEN.saturating_mul(1 << state.times_opened.min(8)).min(MAX_OPEN);
+        let doubled = FIRST_OPEN
+            .saturating_mul(1 << state.times_opened.min(8))
+            .min(MAX_OPEN);
         state.times_opened = state.times_opened.saturating_add(1);
         state.probing = false;
         state.open_until = Some(super::schedule::later(now, asked.unwrap_or(doubled)));

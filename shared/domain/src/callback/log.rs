@@ -102,10 +102,16 @@ impl App {
         limit: usize,
         before: Option<&str>,
     ) -> Result<LogPage, StoreError> {
-        let mut page = self.matching_deliveries(&config.account.id, filter, limit, before).await?;
+        let mut page = self
+            .matching_deliveries(&config.account.id, filter, limit, before)
+            .await?;
         if masked_in_log(config) {
             // A receiver may quote numbers; which ones, only the event tells, and a list reads none.
-            for attempt in page.deliveries.iter_mut().flat_map(|delivery| &mut delivery.attempts) {
+            for attempt in page
+                .deliveries
+                .iter_mut()
+                .flat_map(|delivery| &mut delivery.attempts)
+            {
                 attempt.response.clear();
             }
         }
@@ -121,7 +127,9 @@ impl App {
         before: Option<&str>,
     ) -> Result<LogPage, StoreError> {
         if let Some(call) = &filter.call {
-            return self.deliveries_of_call(account, call, filter, limit, before).await;
+            return self
+                .deliveries_of_call(account, call, filter, limit, before)
+                .await;
         }
         let until = filter.until.map(|at| id::floor(id::Kind::Delivery, at));
         let upper = match (before, &until) {
@@ -132,13 +140,21 @@ impl App {
         let lower = filter.since.map(|at| id::floor(id::Kind::Delivery, at));
         match filter.status {
             Some(status) if !matches!(status, Status::Delivered) => {
-                let partitions =
-                    (0..SHARDS).map(|s| keyspace::open_partition(account, status.as_str(), s)).collect();
-                let mut page = LogPage { deliveries: Vec::new(), next: None };
-                self.collect(Some(0), partitions, lower, upper, filter, limit, &mut page).await?;
+                let partitions = (0..SHARDS)
+                    .map(|s| keyspace::open_partition(account, status.as_str(), s))
+                    .collect();
+                let mut page = LogPage {
+                    deliveries: Vec::new(),
+                    next: None,
+                };
+                self.collect(Some(0), partitions, lower, upper, filter, limit, &mut page)
+                    .await?;
                 Ok(page)
             }
-            _ => self.deliveries_by_day(account, filter, limit, lower, upper).await,
+            _ => {
+                self.deliveries_by_day(account, filter, limit, lower, upper)
+                    .await
+            }
         }
     }
 
@@ -162,14 +178,28 @@ impl App {
                 ..Query::partition(keyspace::active_days(account))
             })
             .await?;
-        let mut page = LogPage { deliveries: Vec::new(), next: None };
+        let mut page = LogPage {
+            deliveries: Vec::new(),
+            next: None,
+        };
         let mut last_day = None;
         for row in &days.rows {
             let day = row.key.sk.as_str();
-            let partitions = (0..SHARDS).map(|s| keyspace::delivery_partition(account, day, s)).collect();
+            let partitions = (0..SHARDS)
+                .map(|s| keyspace::delivery_partition(account, day, s))
+                .collect();
             page.next = None;
-            let more =
-                self.collect(None, partitions, lower.clone(), upper.clone(), filter, limit, &mut page).await?;
+            let more = self
+                .collect(
+                    None,
+                    partitions,
+                    lower.clone(),
+                    upper.clone(),
+                    filter,
+                    limit,
+                    &mut page,
+                )
+                .await?;
             if more {
                 return Ok(page);
             }
@@ -225,7 +255,10 @@ impl App {
             }
             rows.sort_by(|a, b| b.key.sk.cmp(&a.key.sk));
             for row in rows {
-                if horizon.as_ref().is_some_and(|horizon| row.key.sk < *horizon) {
+                if horizon
+                    .as_ref()
+                    .is_some_and(|horizon| row.key.sk < *horizon)
+                {
                     break;
                 }
                 looked_at += 1;
@@ -267,12 +300,18 @@ impl App {
             found.push((id, event));
         }
         found.sort_by(|a, b| b.0.cmp(&a.0));
-        let keys: Vec<Key> = found.iter().filter_map(|(id, _)| keyspace::delivery(account, id)).collect();
+        let keys: Vec<Key> = found
+            .iter()
+            .filter_map(|(id, _)| keyspace::delivery(account, id))
+            .collect();
         let mut rows = Vec::with_capacity(keys.len());
         for keys in keys.chunks(100) {
             rows.extend(self.table.get_many(keys).await?);
         }
-        let mut page = LogPage { deliveries: Vec::new(), next: None };
+        let mut page = LogPage {
+            deliveries: Vec::new(),
+            next: None,
+        };
         for ((id, event), row) in found.into_iter().zip(rows) {
             let delivery = match row {
                 Some(row) => Delivery::from_row(&row)?,
@@ -282,7 +321,10 @@ impl App {
                 continue;
             }
             if page.deliveries.len() >= limit {
-                page.next = page.deliveries.last().map(|last: &Delivery| last.id.clone());
+                page.next = page
+                    .deliveries
+                    .last()
+                    .map(|last: &Delivery| last.id.clone());
                 break;
             }
             page.deliveries.push(delivery);
@@ -306,7 +348,9 @@ impl App {
         loop {
             let page = self.table.query(query.clone()).await?;
             rows.extend(page.rows);
-            let Some(next) = page.next else { return Ok(rows) };
+            let Some(next) = page.next else {
+                return Ok(rows);
+            };
             query.after = Some(next);
         }
     }
@@ -318,14 +362,18 @@ impl App {
         delivery: &str,
     ) -> Result<DeliveryDetail, CallbackError> {
         let mut delivery = self.stored_delivery(&config.account.id, delivery).await?;
-        let stored = self.stored_event(&delivery.account, &delivery.about, &delivery.event_id).await?;
+        let stored = self
+            .stored_event(&delivery.account, &delivery.about, &delivery.event_id)
+            .await?;
         let mask = masked_in_log(config);
         let body = match (&stored, config.endpoint(delivery.kind)) {
             (Some(stored), Some(endpoint)) => render(endpoint, mask, stored, &delivery.id),
             _ => None,
         };
         if mask {
-            let event = stored.as_deref().and_then(|stored| Event::from_json(stored).ok());
+            let event = stored
+                .as_deref()
+                .and_then(|stored| Event::from_json(stored).ok());
             hide_numbers(&mut delivery, event.as_ref());
         }
         Ok(DeliveryDetail {
@@ -341,18 +389,30 @@ impl App {
         delivery: &str,
     ) -> Result<Delivery, CallbackError> {
         let key = keyspace::delivery(account, delivery).ok_or(CallbackError::NoDelivery)?;
-        let row = self.table.get(&key).await?.ok_or(CallbackError::NoDelivery)?;
+        let row = self
+            .table
+            .get(&key)
+            .await?
+            .ok_or(CallbackError::NoDelivery)?;
         Ok(Delivery::from_row(&row)?)
     }
 
     /// Queues one delivery again, whatever became of it, with a fresh retry schedule and the same
     /// `webhook-id`.
-    pub async fn resend(&self, config: &AccountConfig, delivery: &str) -> Result<Delivery, CallbackError> {
+    pub async fn resend(
+        &self,
+        config: &AccountConfig,
+        delivery: &str,
+    ) -> Result<Delivery, CallbackError> {
         let delivery = self.stored_delivery(&config.account.id, delivery).await?;
         if config.endpoint(delivery.kind).is_none() {
             return Err(CallbackError::NoEndpoint);
         }
-        if self.stored_event(&delivery.account, &delivery.about, &delivery.event_id).await?.is_none() {
+        if self
+            .stored_event(&delivery.account, &delivery.about, &delivery.event_id)
+            .await?
+            .is_none()
+        {
             return Err(CallbackError::Erased);
         }
         let (delivery, unit) = requeue(delivery, self.clock.now(), None)?;
@@ -389,7 +449,8 @@ impl App {
     ) -> Result<EndpointState, CallbackError> {
         let now = self.clock.now();
         let change = |state: &mut EndpointState| state.paused_at = state.paused_at.or(Some(now));
-        self.set_state(config, kind, actor, Action::Pause, change, Unit::default()).await
+        self.set_state(config, kind, actor, Action::Pause, change, Unit::default())
+            .await
     }
 
     /// Resumes a paused or disabled callback, and starts a replay of all that was held.
@@ -401,9 +462,14 @@ impl App {
     ) -> Result<(EndpointState, super::replay::Job), CallbackError> {
         let (job, unit) = self.replay_of_held(config, kind)?;
         let change = |state: &mut EndpointState| {
-            *state = EndpointState { version: state.version, ..EndpointState::default() };
+            *state = EndpointState {
+                version: state.version,
+                ..EndpointState::default()
+            };
         };
-        let state = self.set_state(config, kind, actor, Action::Resume, change, unit).await?;
+        let state = self
+            .set_state(config, kind, actor, Action::Resume, change, unit)
+            .await?;
         Ok((state, job))
     }
 
@@ -427,11 +493,14 @@ impl App {
                 Some(row) => crate::access::parse_doc::<EndpointState>(&row.doc)?,
                 None => EndpointState::default(),
             };
-            let when = row.as_ref().map_or(When::Absent, |row| When::Version(row.version));
+            let when = row
+                .as_ref()
+                .map_or(When::Absent, |row| When::Version(row.version));
             let mut after = before.clone();
             change(&mut after);
             let mut unit = with.clone();
-            unit.ops.insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
+            unit.ops
+                .insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
             let change = Change {
                 item: format!("callbacks/{}", kind.as_str()),
                 action,
@@ -460,9 +529,13 @@ pub(crate) fn requeue(
     delivery.turn += 1;
     delivery.next_at = Some(now);
     delivery.claimed_until = None;
+    delivery.slot_at = None;
     delivery.replay = job.map(str::to_owned);
     let message = order(&delivery).into_message(Duration::ZERO)?;
-    let unit = Unit { ops: vec![Op::Put(delivery.put()?)], sends: vec![message] };
+    let unit = Unit {
+        ops: vec![Op::Put(delivery.put()?)],
+        sends: vec![message],
+    };
     Ok((delivery, unit))
 }
 
@@ -496,8 +569,12 @@ fn hide_numbers(delivery: &mut Delivery, event: Option<&Event>) {
 fn matches(filter: &Filter, delivery: &Delivery) -> bool {
     filter.status.is_none_or(|status| status == delivery.status)
         && filter.kind.is_none_or(|kind| kind == delivery.kind)
-        && filter.since.is_none_or(|since| delivery.id >= id::floor(id::Kind::Delivery, since))
-        && filter.until.is_none_or(|until| delivery.id < id::floor(id::Kind::Delivery, until))
+        && filter
+            .since
+            .is_none_or(|since| delivery.id >= id::floor(id::Kind::Delivery, since))
+        && filter
+            .until
+            .is_none_or(|until| delivery.id < id::floor(id::Kind::Delivery, until))
 }
 
 fn queued(account: &str, id: String, event: &Event) -> Delivery {
@@ -515,6 +592,7 @@ fn queued(account: &str, id: String, event: &Event) -> Delivery {
         turn: 0,
         next_at: None,
         claimed_until: None,
+        slot_at: None,
         replay: None,
         version: 0,
     }

@@ -85,7 +85,8 @@ impl App {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let known = endpoint.state.failing_since;
-        let too_long = known.is_some_and(|since| now.duration_since(since) >= schedule::DISABLE_AFTER);
+        let too_long =
+            known.is_some_and(|since| now.duration_since(since) >= schedule::DISABLE_AFTER);
         if known.is_some() && !gone && !too_long {
             return Ok(());
         }
@@ -121,7 +122,10 @@ impl App {
     ) -> Result<(), StoreError> {
         self.change_state(config, kind, |state| {
             state.failing_since.take()?;
-            Some((OperationalType::Recovered, "An attempt succeeded again.".to_owned()))
+            Some((
+                OperationalType::Recovered,
+                "An attempt succeeded again.".to_owned(),
+            ))
         })
         .await
     }
@@ -142,7 +146,9 @@ impl App {
                 Some(row) => parse_doc::<EndpointState>(&row.doc)?,
                 None => EndpointState::default(),
             };
-            let when = row.as_ref().map_or(When::Absent, |row| When::Version(row.version));
+            let when = row
+                .as_ref()
+                .map_or(When::Absent, |row| When::Version(row.version));
             let mut after = before.clone();
             let Some((event_type, message)) = change(&mut after) else {
                 // Somebody else was faster, and this process has not seen it yet.
@@ -150,7 +156,8 @@ impl App {
                 return Ok(());
             };
             let mut unit = self.operational_event(config, kind, event_type, &after, message)?;
-            unit.ops.insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
+            unit.ops
+                .insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
             let result = if event_type == OperationalType::Disabled {
                 let change = Change {
                     item: format!("callbacks/{}", kind.as_str()),
@@ -158,7 +165,9 @@ impl App {
                     before: to_value(&before)?,
                     after: to_value(&after)?,
                 };
-                self.commit_change(account, &Actor::system(), change, unit).await.map(drop)
+                self.commit_change(account, &Actor::system(), change, unit)
+                    .await
+                    .map(drop)
             } else {
                 self.table.commit(unit).await
             };
@@ -189,9 +198,18 @@ impl App {
             timestamp: now,
             id: id::new(id::Kind::Event, now, &*self.random),
             account_id: account.clone(),
-            data: OperationalData { callback: kind, failing_since: state.failing_since, message },
+            data: OperationalData {
+                callback: kind,
+                failing_since: state.failing_since,
+                message,
+            },
         };
-        tracing::warn!(account, callback = kind.as_str(), event = event_type.as_str(), "operational event");
+        tracing::warn!(
+            account,
+            callback = kind.as_str(),
+            event = event_type.as_str(),
+            "operational event"
+        );
         let raw: Box<RawValue> =
             to_raw_value(&event).map_err(|_| StoreError::Invalid("an event does not serialize"))?;
         // An operational callback that fails is not reported to itself.
@@ -202,10 +220,15 @@ impl App {
                 let subject = Subject::Task(&event.id);
                 super::delivery_id(account, EndpointKind::Operational, subject, &event.id, now)
             });
-        let stored = StoredEvent { accepted_at: now, delivery: delivery.clone(), event: &raw };
+        let stored = StoredEvent {
+            accepted_at: now,
+            delivery: delivery.clone(),
+            event: &raw,
+        };
         let mut unit = Unit::default();
         let key = keyspace::operational_event(account, &event.id);
-        unit.ops.push(Op::Put(Put::new(key, to_doc(&stored)?, When::Absent)));
+        unit.ops
+            .push(Op::Put(Put::new(key, to_doc(&stored)?, When::Absent)));
         if let Some(delivery) = &delivery {
             let message = DispatchMessage {
                 about: About::Ringfence,
@@ -219,7 +242,8 @@ impl App {
                     &raw,
                 )
             };
-            unit.sends.push(message.into_message(std::time::Duration::ZERO)?);
+            unit.sends
+                .push(message.into_message(std::time::Duration::ZERO)?);
         }
         Ok(unit)
     }
@@ -243,8 +267,9 @@ impl App {
         let events = rows
             .iter()
             .map(|row| {
-                let stored: StoredEvent<'_> = serde_json::from_str(&row.doc)
-                    .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))?;
+                let stored: StoredEvent<'_> = serde_json::from_str(&row.doc).map_err(|_| {
+                    StoreError::Unavailable("a stored event does not parse".to_owned())
+                })?;
                 parse_doc(stored.event.get())
             })
             .collect::<Result<_, _>>()?;

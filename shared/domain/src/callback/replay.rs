@@ -104,12 +104,24 @@ impl App {
         kind: EndpointKind,
     ) -> Result<(Job, Unit), StoreError> {
         let now = self.clock.now();
-        let until = now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap_or(now);
-        let range = Range { kind, since: None, until, statuses: vec![Status::Held] };
+        let until = now
+            .checked_add(jiff::SignedDuration::from_secs(1))
+            .unwrap_or(now);
+        let range = Range {
+            kind,
+            since: None,
+            until,
+            statuses: vec![Status::Held],
+        };
         self.new_job(config, range, false)
     }
 
-    fn new_job(&self, config: &AccountConfig, range: Range, dry_run: bool) -> Result<(Job, Unit), StoreError> {
+    fn new_job(
+        &self,
+        config: &AccountConfig,
+        range: Range,
+        dry_run: bool,
+    ) -> Result<(Job, Unit), StoreError> {
         let now = self.clock.now();
         let job = Job {
             id: id::new(id::Kind::Job, now, &*self.random),
@@ -126,7 +138,11 @@ impl App {
             step: 0,
         };
         let unit = Unit {
-            ops: vec![Op::Put(Put::new(keyspace::job(&job.account, &job.id), to_doc(&job)?, When::Absent))],
+            ops: vec![Op::Put(Put::new(
+                keyspace::job(&job.account, &job.id),
+                to_doc(&job)?,
+                When::Absent,
+            ))],
             sends: vec![step_message(&job)?],
         };
         Ok((job, unit))
@@ -137,7 +153,11 @@ impl App {
         if !id::Kind::Job.matches(job) {
             return Err(CallbackError::NoJob);
         }
-        let row = self.table.get(&keyspace::job(account, job)).await?.ok_or(CallbackError::NoJob)?;
+        let row = self
+            .table
+            .get(&keyspace::job(account, job))
+            .await?
+            .ok_or(CallbackError::NoJob)?;
         Ok(parse_doc(&row.doc)?)
     }
 
@@ -161,7 +181,9 @@ impl App {
                 until: Some(job.range.until),
                 call: None,
             };
-            let page = self.matching_deliveries(&job.account, &filter, STEP, job.before.as_deref()).await?;
+            let page = self
+                .matching_deliveries(&job.account, &filter, STEP, job.before.as_deref())
+                .await?;
             job.matched += page.deliveries.len() as u64;
             if !job.dry_run {
                 let now = self.clock.now();
@@ -193,7 +215,14 @@ impl App {
             sends.push(step_message(&job)?);
         }
         let put = Put::new(key, to_doc(&job)?, When::Version(row.version));
-        match self.table.commit(Unit { ops: vec![Op::Put(put)], sends }).await {
+        match self
+            .table
+            .commit(Unit {
+                ops: vec![Op::Put(put)],
+                sends,
+            })
+            .await
+        {
             // Another copy of the message did this step.
             Err(StoreError::Condition { .. }) => Ok(()),
             result => result,
@@ -205,7 +234,11 @@ fn step_message(job: &Job) -> Result<Message, StoreError> {
     Ok(Message {
         queue: keyspace::JOBS,
         group: job.account.clone(),
-        body: to_doc(&StepMessage { account: job.account.clone(), job: job.id.clone(), step: job.step })?,
+        body: to_doc(&StepMessage {
+            account: job.account.clone(),
+            job: job.id.clone(),
+            step: job.step,
+        })?,
         delay: std::time::Duration::ZERO,
     })
 }

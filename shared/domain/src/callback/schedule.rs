@@ -10,8 +10,17 @@ const HOUR: u64 = 60 * MINUTE;
 
 /// Seconds from each failed attempt to the next: ten attempts over some three and a half days, the
 /// intervals that the Standard Webhooks specification recommends.
-pub const DELAYS: [u64; 9] =
-    [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
+pub const DELAYS: [u64; 9] = [
+    5,
+    5 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    14 * HOUR,
+    20 * HOUR,
+    24 * HOUR,
+];
 
 /// Each delay is drawn evenly from 80 % to 120 % of its value, so that what failed together does not
 /// come back together.
@@ -44,7 +53,10 @@ pub fn spread(base: Duration, random: &dyn Random) -> Duration {
 
 /// `wait` after `now`; at the end of time, `now`.
 pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(now)
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(now)
 }
 
 #[cfg(test)]
@@ -71,15 +83,28 @@ mod tests {
             let low = seconds(now, next(index + 1, None, now, &Fixed(0)).unwrap());
             let high = seconds(now, next(index + 1, None, now, &Fixed(255)).unwrap());
             assert!((low - base * 0.8).abs() < 0.01, "attempt {}", index + 2);
-            assert!((high - base * 1.2).abs() < base * 0.001, "attempt {}", index + 2);
+            assert!(
+                (high - base * 1.2).abs() < base * 0.001,
+                "attempt {}",
+                index + 2
+            );
         }
-        assert_eq!(next(10, None, now, &Fixed(0)), None, "ten attempts, then no more");
+        assert_eq!(
+            next(10, None, now, &Fixed(0)),
+            None,
+            "ten attempts, then no more"
+        );
     }
 
     #[test]
     fn retry_after_lengthens_within_bounds_and_never_shortens() {
         let now = Timestamp::UNIX_EPOCH;
-        let after = |asked| seconds(now, next(2, Some(Duration::from_secs(asked)), now, &Fixed(128)).unwrap());
+        let after = |asked| {
+            seconds(
+                now,
+                next(2, Some(Duration::from_secs(asked)), now, &Fixed(128)).unwrap(),
+            )
+        };
         assert!(after(1) > 250.0);
         assert!((after(3600) - 3600.0).abs() < 0.01);
         assert!((after(10_000_000) - 86_400.0).abs() < 0.01);

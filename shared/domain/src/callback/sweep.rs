@@ -38,7 +38,10 @@ impl App {
                 let mut delivery = Delivery::from_row(row)?;
                 delivery.next_at = None;
                 let message = order(&delivery).into_message(std::time::Duration::ZERO)?;
-                units.push(Unit { ops: vec![Op::Put(delivery.put()?)], sends: vec![message] });
+                units.push(Unit {
+                    ops: vec![Op::Put(delivery.put()?)],
+                    sends: vec![message],
+                });
             }
             for result in self.table.write(units).await {
                 match result {

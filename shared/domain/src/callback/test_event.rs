@@ -16,7 +16,10 @@ pub fn test_event(
 ) -> Result<String, StoreError> {
     let id = id::new(id::Kind::Event, now, random);
     let call = format!("test-{id}");
-    let ago = |seconds: i64| now.checked_sub(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
+    let ago = |seconds: i64| {
+        now.checked_sub(jiff::SignedDuration::from_secs(seconds))
+            .unwrap_or(now)
+    };
     let (event_type, data) = match kind {
         EndpointKind::Cdr => (
             "cdr.created",
@@ -50,5 +53,6 @@ pub fn test_event(
         "type": event_type, "timestamp": now, "id": format!("test-{id}"), "account_id": account,
         "data": data,
     });
-    serde_json::to_string(&event).map_err(|_| StoreError::Invalid("a test event does not serialize"))
+    serde_json::to_string(&event)
+        .map_err(|_| StoreError::Invalid("a test event does not serialize"))
 }

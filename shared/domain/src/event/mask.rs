@@ -3,7 +3,7 @@
 //! | field | masked how |
 //! | --- | --- |
 //! | `from`, `to`, `display_number` | [`ringfence_pii::mask_phone`] |
-//! | `extension` | the same when it holds 6 digits or more; a shorter one is no phone number |
+//! | `extension` | the same when it holds 6 digits or more, or is one of those numbers; else it is no phone number |
 //! | `source`, every string in it | [`ringfence_pii::Sweep`], which knows the numbers above |
 //! | `agent_id`, `custom_id`, `tags`, `recording.url` | the same, as text |
 //! | `id`, `call_id`, `parent_call_id`, `task_id`, `recording.id`, `hangup_cause` | only when one of the numbers above stands in it: else an id must stay what it is, so that integrators can match it |
@@ -120,8 +120,10 @@ impl Known {
         {
             *number = number.masked();
         }
+        let numbers = [&data.from, &data.to, &data.display_number];
         if let Some(extension) = &mut masked.extension
-            && digits(extension).len() >= PHONE_DIGITS
+            && (digits(extension).len() >= PHONE_DIGITS
+                || numbers.into_iter().flatten().any(|number| number.as_str() == extension))
         {
             *extension = ringfence_pii::mask_phone(extension);
         }
