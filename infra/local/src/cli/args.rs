@@ -1,0 +1,307 @@
+//! What can be said on the command line, and in the environment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use ringfence_domain::{access::Scope, id};
+use ringfence_webhook::{Subnet, Verifier};
+
+/// Call events in, signed callbacks out: the whole of Ringfence on one port and one data folder.
+///
+/// Without a command it serves. A new data folder gets a sample account, and the terminal shows an API
+/// key and a first request to try.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringfence",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Every option is also an environment variable, named beside it.\n\
+                  Try it: ringfence demo"
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Without a command: serve.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve: take in events and deliver callbacks (the default)
+    Serve(Serve),
+    /// Make, list and revoke API keys, while the server is stopped
+    #[command(subcommand)]
+    Key(Key),
+    /// Receive callbacks, verify their signatures and print them: an integrator's receiver
+    Listen(Listen),
+    /// Play a day of a small call centre and watch its callbacks arrive
+    Demo(Demo),
+}
+
+/// Options of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// The data folder; made if there is none
+    #[arg(long, value_name = "FOLDER", default_value = "./data", env = "RINGFENCE_DATA", hide_env_values = true)]
+    pub data: PathBuf,
+    /// The address and port to listen on
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        env = "RINGFENCE_LISTEN",
+        hide_env_values = true,
+        value_parser = address
+    )]
+    pub listen: SocketAddr,
+    /// Also send callbacks to this subnet, such as 127.0.0.0/8; repeatable. Unless given, callbacks go
+    /// to public addresses only
+    #[arg(
+        long = "allow-subnet",
+        value_name = "CIDR",
+        env = "RINGFENCE_ALLOW_SUBNET",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = subnet
+    )]
+    pub allow_subnets: Vec<Subnet>,
+    /// The address under which the world reaches this server, such as <https://calls.example.com>
+    #[arg(long, value_name = "URL", env = "RINGFENCE_PUBLIC_URL", hide_env_values = true, value_parser = origin)]
+    pub public_url: Option<String>,
+    /// How logs, which go to standard error, are written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, env = "RINGFENCE_LOG", hide_env_values = true)]
+    pub log: LogFormat,
+    /// The least important thing that is logged
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        default_value_t = LogLevel::Warn,
+        env = "RINGFENCE_LOG_LEVEL",
+        hide_env_values = true
+    )]
+    pub log_level: LogLevel,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogLevel {
+    /// What needs somebody
+    Error,
+    /// What may need somebody
+    Warn,
+    /// What happens now and then
+    Info,
+    /// What happens with each event
+    Debug,
+}
+
+/// Commands about API keys.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make an API key and show it, once
+    New(NewKey),
+    /// List the API keys, without their secrets
+    List(ListKeys),
+    /// Revoke an API key
+    Revoke(RevokeKey),
+}
+
+/// Options of `key new`.
+#[derive(Debug, clap::Args)]
+pub struct NewKey {
+    /// The data folder
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Whose key
+    #[command(flatten)]
+    pub owner: KeyOwner,
+    /// A name to know it by
+    #[arg(long, default_value = "Made on the command line", env = "RINGFENCE_KEY_NAME", hide_env_values = true)]
+    pub name: String,
+    /// What it allows, such as events:write; repeatable. Unless given: everything
+    #[arg(
+        long = "scope",
+        value_name = "SCOPE",
+        env = "RINGFENCE_KEY_SCOPE",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = scope
+    )]
+    pub scopes: Vec<Scope>,
+}
+
+/// Options of `key list`.
+#[derive(Debug, clap::Args)]
+pub struct ListKeys {
+    /// The data folder
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Whose keys
+    #[command(flatten)]
+    pub owner: KeyOwner,
+}
+
+/// Options of `key revoke`.
+#[derive(Debug, clap::Args)]
+pub struct RevokeKey {
+    /// The key's id, `key_…`
+    pub id: String,
+    /// The data folder
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Whose key
+    #[command(flatten)]
+    pub owner: KeyOwner,
+}
+
+/// A data folder that exists.
+#[derive(Debug, clap::Args)]
+pub struct Folder {
+    /// The data folder
+    #[arg(long, value_name = "FOLDER", default_value = "./data", env = "RINGFENCE_DATA", hide_env_values = true)]
+    pub data: PathBuf,
+}
+
+/// Whose key.
+#[derive(Debug, clap::Args)]
+pub struct KeyOwner {
+    /// The key of this agency or account (agy_… or acc_…) instead of the operator's
+    #[arg(long, value_name = "ID", env = "RINGFENCE_KEY_OWNER", hide_env_values = true, value_parser = owner)]
+    pub owner: Option<String>,
+}
+
+/// Options of `listen`.
+#[derive(Debug, clap::Args)]
+pub struct Listen {
+    /// The address and port to listen on
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9090",
+        env = "RINGFENCE_RECEIVER_LISTEN",
+        hide_env_values = true,
+        value_parser = address
+    )]
+    pub listen: SocketAddr,
+    /// A signing secret (whsec_…) or public key (whpk_…) to verify with; repeatable
+    #[arg(
+        long = "secret",
+        value_name = "SECRET",
+        env = "RINGFENCE_RECEIVER_SECRET",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = verifier
+    )]
+    pub secrets: Vec<Verifier>,
+    /// Answer this status instead of 204, to see retries
+    #[arg(
+        long,
+        value_name = "STATUS",
+        env = "RINGFENCE_RECEIVER_FAIL",
+        hide_env_values = true,
+        value_parser = clap::value_parser!(u16).range(200..=599)
+    )]
+    pub fail: Option<u16>,
+    /// Answer this many milliseconds late
+    #[arg(long, value_name = "MS", default_value_t = 0, env = "RINGFENCE_RECEIVER_DELAY", hide_env_values = true)]
+    pub delay: u64,
+}
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// Keep what happens in this folder, which must be new; else a temporary one is used and removed
+    #[arg(long, value_name = "FOLDER", env = "RINGFENCE_DEMO_DATA", hide_env_values = true)]
+    pub data: Option<PathBuf>,
+    /// Do not wait between calls
+    #[arg(long, env = "RINGFENCE_DEMO_FAST", hide_env_values = true)]
+    pub fast: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
+}
+
+fn subnet(text: &str) -> Result<Subnet, String> {
+    text.parse().map_err(|error: ringfence_webhook::target::SubnetError| error.to_string())
+}
+
+fn verifier(text: &str) -> Result<Verifier, String> {
+    text.parse().map_err(|error: ringfence_webhook::sign::KeyError| error.to_string())
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    const WRONG: &str = "expected http:// or https:// and a host, without path, like https://calls.example.com";
+    let url = url::Url::parse(text).map_err(|_| WRONG)?;
+    let is_origin = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_origin { Ok(url.origin().ascii_serialization()) } else { Err(WRONG) }
+}
+
+fn scope(name: &str) -> Result<Scope, String> {
+    Scope::ALL.into_iter().find(|scope| scope.as_str() == name).ok_or_else(|| {
+        let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn owner(text: &str) -> Result<String, &'static str> {
+    if id::Kind::Agency.matches(text) || id::Kind::Account.matches(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the id of an agency (agy_…) or account (acc_…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_an_environment_variable() {
+        fn check(command: &clap::Command) {
+            for option in command.get_arguments().filter(|one| one.get_long().is_some()) {
+                let is_own = !matches!(option.get_id().as_str(), "help" | "version");
+                assert_eq!(option.get_env().is_some(), is_own, "{} {option}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Args::command());
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin() {
+        assert_eq!(origin("https://calls.example.com/").unwrap(), "https://calls.example.com");
+        assert_eq!(origin("http://127.0.0.1:8080").unwrap(), "http://127.0.0.1:8080");
+        for wrong in ["calls.example.com", "https://a/path", "https://u:p@a", "ftp://a", "https://a/?x"] {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `ringfence serve`
+
+use std::{io::Write as _, path::Path};
+
+use ringfence_local::{Config, Drained, Running};
+use ringfence_webhook::Subnet;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{args::Serve, failure::Failure, log};
+
+/// A file of events that the source tree has.
+const SAMPLE_FILE: &str = "events/ingest/freeswitch-cdr.json";
+
+/// Serves until it is told to stop.
+pub async fn serve(args: Serve) -> Result<(), Failure> {
+    log::start(args.log, args.log_level);
+    // Before the folder is touched, so that no signal finds it half done.
+    let mut signals = Signals::new()?;
+    let config = Config {
+        listen: args.listen,
+        allow_subnets: args.allow_subnets.clone(),
+        public_url: args.public_url.clone(),
+        ..Config::new(&args.data)
+    };
+    let running = ringfence_local::start(config).await?;
+    // Who started it may have closed standard output; that is no reason to stop.
+    let _ = std::io::stdout().write_all(greeting(&running, &args).as_bytes());
+
+    signals.received().await;
+    say("\nStopping: what is in flight gets up to 10 seconds. Ctrl-C again stops at once.");
+    tokio::select! {
+        drained = running.shutdown() => say(match drained {
+            Drained::Whole => "Stopped. Everything accepted is on disk.",
+            Drained::Cut => "Stopped; some requests were cut off. Everything accepted is on disk.",
+        }),
+        () = signals.received() => {
+            say("Stopped at once. Everything accepted is on disk.");
+            std::process::exit(130);
+        }
+    }
+    Ok(())
+}
+
+/// Ctrl-C and SIGTERM.
+pub struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Takes them over from the system, which would end the process.
+    pub fn new() -> Result<Self, Failure> {
+        let take = |kind| signal(kind).map_err(Failure::Runtime);
+        Ok(Self { interrupt: take(SignalKind::interrupt())?, terminate: take(SignalKind::terminate())? })
+    }
+
+    /// The next one.
+    pub async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// A line on standard output, if that is still there.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn greeting(running: &Running, args: &Serve) -> String {
+    let origin = args.public_url.clone().unwrap_or_else(|| origin_of(running.address));
+    let folder = std::fs::canonicalize(&args.data).unwrap_or_else(|_| args.data.clone());
+    let data = shell_word(&args.data.to_string_lossy());
+    let mut lines = vec![
+        format!("Ringfence {} is running.", env!("CARGO_PKG_VERSION")),
+        String::new(),
+        format!("  Address   {origin}"),
+        format!("  API       {origin}/docs"),
+        format!("  Data      {}", folder.display()),
+    ];
+    if let Some(account) = &running.sample.account {
+        let what = if running.sample.new_key.is_some() { "a sample, made just now" } else { "the first one" };
+        lines.push(format!("  Account   {account}  ({what})"));
+    }
+    match &running.sample.new_key {
+        Some(key) => lines.push(format!("  API key   {}  (shown only this once)", key.reveal())),
+        None => lines.push(format!(
+            "  API key   shown at the first start; if lost, stop this and run: ringfence key new --data {data}"
+        )),
+    }
+    if !args.allow_subnets.is_empty() {
+        lines.push(format!("  Warning   callbacks may also go to {}  (--allow-subnet)", list(&args.allow_subnets)));
+    }
+    if let Some(account) = &running.sample.account {
+        lines.push(String::new());
+        if let Some(key) = &running.sample.new_key {
+            lines.push("Post a first event:".to_owned());
+            lines.push(String::new());
+            lines.push(format!("  export RINGFENCE_KEY={}", key.reveal()));
+        } else {
+            lines.push("Post an event, with the API key in RINGFENCE_KEY:".to_owned());
+            lines.push(String::new());
+        }
+        lines.extend(first_request(&origin, account));
+    }
+    lines.push(String::new());
+    lines.push("Ctrl-C stops it.".to_owned());
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// A `curl` to copy: with a file where the source tree is at hand, else with an event of its own.
+fn first_request(origin: &str, account: &str) -> Vec<String> {
+    let (path, data) = if Path::new(SAMPLE_FILE).exists() {
+        ("ingest/freeswitch", format!("--data-binary @{SAMPLE_FILE}"))
+    } else {
+        let event = r#"{"type":"recording.available","id":"first","data":{"call_id":"call-1","recording":{"id":"rec-1"}}}"#;
+        ("events", format!("-d '{event}'"))
+    };
+    vec![
+        format!("  curl {origin}/v1/accounts/{account}/{path} \\"),
+        "    -H \"Authorization: Bearer $RINGFENCE_KEY\" -H 'Content-Type: application/json' \\".to_owned(),
+        format!("    {data}"),
+    ]
+}
+
+/// Where to reach a server from this machine.
+pub fn origin_of(mut address: std::net::SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{address}")
+}
+
+fn list(subnets: &[Subnet]) -> String {
+    subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// As a shell takes it for one word.
+fn shell_word(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '~'));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_copied_survives_the_shell() {
+        assert_eq!(shell_word("./data"), "./data");
+        assert_eq!(shell_word("my data"), "'my data'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(origin_of(([0, 0, 0, 0], 8080).into()), "http://127.0.0.1:8080");
+        assert_eq!(origin_of("[::]:1".parse().unwrap()), "http://[::1]:1");
+    }
+}
