@@ -19,7 +19,7 @@ use ringfence_domain::{
 };
 use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
 use ringfence_ports::contract::{Counting, TestClock, TestRandom};
-use ringfence_webhook::{Policy, Sender, target::SystemResolver};
+use ringfence_webhook::{Policy, Sender, target::{Resolve, SystemResolver}};
 use tower::ServiceExt;
 
 pub use receiver::{Answer, Post, Receiver};
@@ -68,13 +68,18 @@ impl TestApp {
 
     /// A new one that may post where `policy` permits.
     pub async fn with_policy(policy: Policy) -> Self {
+        Self::with_resolver(policy, Arc::new(SystemResolver::default())).await
+    }
+
+    /// The same, with names that `resolver` answers.
+    pub async fn with_resolver(policy: Policy, resolver: Arc<dyn Resolve>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::at(START.parse().unwrap());
         let shared: Arc<dyn ringfence_ports::Clock> = Arc::new(clock.clone());
         let store = Arc::new(Embedded::open(folder.path(), &Options::default(), shared.clone()).unwrap());
         let keys = store.keys();
         let counting = Arc::new(Counting::new(store.clone()));
-        let sender = Sender::new(policy, Arc::new(SystemResolver::default()), ringfence_webhook::send::Options::default()).unwrap();
+        let sender = Sender::new(policy, resolver, ringfence_webhook::send::Options::default()).unwrap();
         let app = Arc::new(App::new(
             counting.clone(),
             counting.clone(),

@@ -371,8 +371,8 @@ fn parse_events(kind: EndpointKind, object: &mut Object<'_>) -> Option<Vec<Event
     let known = event_types(kind);
     let mut chosen = BTreeSet::new();
     for (place, item) in items.iter().enumerate() {
-        let named = item.as_str();
-        if let Some(event) = known.iter().find(|event| Some(event.as_str()) == named) {
+        let wanted = item.as_str();
+        if let Some(event) = known.iter().find(|event| Some(event.as_str()) == wanted) {
             chosen.insert(*event);
         } else {
             let names: Vec<_> = known.iter().map(|event| event.as_str()).collect();
