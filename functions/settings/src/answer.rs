@@ -64,7 +64,7 @@ pub(crate) struct Page {
 
 impl Page {
     /// Reads a cursor that [`Page::answer`] made for the same `scope`, of ids of one kind.
-    pub(crate) fn read(query: PageQuery, kind: id::Kind, scope: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn read(query: &PageQuery, kind: id::Kind, scope: &[&str]) -> Result<Self, Problem> {
         let after: Option<String> = query
             .cursor
             .as_deref()

@@ -95,7 +95,7 @@ pub(crate) enum FormatName {
     /// Ringfence's own document, a Standard Webhooks payload.
     #[serde(rename = "ringfence")]
     Ringfence,
-    /// CloudEvents 1.0, structured mode.
+    /// `CloudEvents` 1.0, structured mode.
     #[serde(rename = "cloudevents")]
     CloudEvents,
     /// The field names of the I8 voice platform, as JSON.

@@ -351,23 +351,28 @@ impl App {
         let Some((row, key)) = keys.into_iter().find(|(_, key)| key.id == key_id) else {
             return Ok(false);
         };
-        self.commit_change(
-            owner.as_str(),
-            actor,
-            history::Change {
-                item: format!("api-keys/{key_id}"),
-                action: history::Action::Delete,
-                before: to_value(&key)?,
-                after: serde_json::Value::Null,
-            },
-            Unit {
-                ops: vec![Op::Delete(row, When::Present)],
-                sends: Vec::new(),
-            },
-        )
-        .await?;
-        self.forget_cached();
-        Ok(true)
+        let revoked = self
+            .commit_change(
+                owner.as_str(),
+                actor,
+                history::Change {
+                    item: format!("api-keys/{key_id}"),
+                    action: history::Action::Delete,
+                    before: to_value(&key)?,
+                    after: serde_json::Value::Null,
+                },
+                Unit {
+                    ops: vec![Op::Delete(row, When::Present)],
+                    sends: Vec::new(),
+                },
+            )
+            .await;
+        match revoked {
+            Ok(_) => Ok(true),
+            // Somebody else revoked it first.
+            Err(StoreError::Condition { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

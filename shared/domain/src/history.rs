@@ -130,7 +130,11 @@ impl Turns {
 
     fn of(&self, owner: &str) -> &tokio::sync::Mutex<()> {
         // The last digits of an id are random.
-        let lane = owner.bytes().rev().take(4).fold(0, |lane: usize, byte| lane * 31 + usize::from(byte));
+        let lane = owner
+            .bytes()
+            .rev()
+            .take(4)
+            .fold(0, |lane: usize, byte| lane * 31 + usize::from(byte));
         &self.0[lane % LANES]
     }
 }

@@ -45,12 +45,16 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let StrictQuery(raw) = StrictQuery::<RawPageQuery>::from_request_parts(parts, state).await?;
+        let StrictQuery(raw) =
+            StrictQuery::<RawPageQuery>::from_request_parts(parts, state).await?;
         let limit = raw.limit.unwrap_or(DEFAULT_PAGE_ITEMS);
         if !(1..=MAX_PAGE_ITEMS).contains(&limit) {
             return Err(Problem::new(Code::InvalidQuery)
                 .detail(format!("limit must be from 1 to {MAX_PAGE_ITEMS}.")));
         }
-        Ok(Self { limit, cursor: raw.cursor })
+        Ok(Self {
+            limit,
+            cursor: raw.cursor,
+        })
     }
 }

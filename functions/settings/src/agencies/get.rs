@@ -34,7 +34,7 @@ pub(crate) async fn get(
     page: Result<PageQuery, Problem>,
 ) -> Result<Response, Problem> {
     app.platform(&caller, Scope::SettingsRead)?;
-    let page = Page::read(page?, id::Kind::Agency, &["agencies"])?;
+    let page = Page::read(&page?, id::Kind::Agency, &["agencies"])?;
     let listed = app.agencies(page.limit, page.after.as_deref()).await?;
     Ok(page.answer(listed))
 }

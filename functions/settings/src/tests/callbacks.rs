@@ -141,9 +141,9 @@ async fn a_url_that_stays_is_not_looked_up_again() {
     let path = client.account(CALLBACKS);
     client.put(&path, &cdr_url("https://public.example/")).await;
     // Names in the documents resolve to nothing now, but only a new one is asked for.
-    let patch = json!({ "cdr": { "timeout_seconds": 5 }, "call_status": { "url": "https://missing.example/" } });
+    let change = json!({ "cdr": { "timeout_seconds": 5 }, "call_status": { "url": "https://missing.example/" } });
     assert_eq!(
-        fields(&client.patch(&path, &patch).await),
+        fields(&client.patch(&path, &change).await),
         ["call_status.url"]
     );
     assert_eq!(
@@ -214,10 +214,10 @@ async fn header_values_are_never_shown_and_go_nowhere_else() {
     let shown = json!({ "authorization": "***", "x-b": "***" });
     assert_eq!(saved.2["cdr"]["headers"], shown);
     // Another path of the same host keeps the values; names carry no case.
-    let patch =
+    let change =
         json!({ "cdr": { "url": "https://public.example/b", "headers": { "X-B": "three" } } });
     assert_eq!(
-        ok(client.patch(&path, &patch).await)["cdr"]["headers"],
+        ok(client.patch(&path, &change).await)["cdr"]["headers"],
         shown
     );
     // Another host, another scheme: whoever points the URL elsewhere must know the values.

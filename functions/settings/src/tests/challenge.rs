@@ -7,10 +7,11 @@ use ringfence_webhook::{Verifier, verify};
 
 use super::*;
 
+type Reply = fn(&str) -> (StatusCode, String);
 type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
 /// A receiver that answers with what `answer` makes of the challenge.
-async fn receiver(answer: fn(&str) -> (StatusCode, String)) -> (String, Seen) {
+async fn receiver(answer: Reply) -> (String, Seen) {
     let seen = Seen::default();
     let handler = move |State(seen): State<Seen>, headers: HeaderMap, body: Bytes| async move {
         let event: Value = serde_json::from_slice(&body).unwrap();
@@ -64,11 +65,11 @@ async fn a_receiver_that_answers_is_saved() {
     )
     .unwrap();
     // A URL that stays is not asked again; a new one is.
-    let patch = json!({ "cdr": { "timeout_seconds": 5 } });
-    ok(client.patch(&client.account(VERIFY), &patch).await);
+    let change = json!({ "cdr": { "timeout_seconds": 5 } });
+    ok(client.patch(&client.account(VERIFY), &change).await);
     assert!(seen.lock().unwrap().is_empty());
-    let patch = cdr_url(&format!("{url}?two"));
-    ok(client.patch(&client.account(VERIFY), &patch).await);
+    let change = cdr_url(&format!("{url}?two"));
+    ok(client.patch(&client.account(VERIFY), &change).await);
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
 
@@ -76,7 +77,7 @@ async fn a_receiver_that_answers_is_saved() {
 async fn a_receiver_that_does_not_is_explained_and_nothing_is_saved() {
     let client = Client::new().await;
     let path = client.account(VERIFY);
-    let cases: [(fn(&str) -> (StatusCode, String), &str); 6] = [
+    let cases: [(Reply, &str); 6] = [
         (
             |_| (StatusCode::OK, r#"{"challenge": "guess"}"#.to_owned()),
             "wrong_challenge",

@@ -226,8 +226,8 @@ async fn the_masking_switch_sets_all_scopes_and_scopes_are_set_one_by_one() {
     );
     let mut expected = all(true);
     expected["phone_number_masking"]["exports"] = json!(false);
-    let patch = json!({ "phone_number_masking": { "exports": false } });
-    assert_eq!(ok(client.patch(&path, &patch).await), expected);
+    let change = json!({ "phone_number_masking": { "exports": false } });
+    assert_eq!(ok(client.patch(&path, &change).await), expected);
     let config = client
         .test
         .app

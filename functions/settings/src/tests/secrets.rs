@@ -49,7 +49,7 @@ async fn a_secret_is_made_with_the_first_url_and_shown_once() {
     let secret = made["secret"].as_str().unwrap().to_owned();
     assert!(secret.starts_with("whsec_") && secret.parse::<sign::Secret>().is_ok());
     assert_eq!(made["type"], "hmac");
-    assert_eq!(client.signing().await, [secret.clone()]);
+    assert_eq!(client.signing().await, [secret.as_str()]);
 
     let listed = client.get(&client.account(LIST)).await;
     assert_eq!(listed.2["items"][0]["id"], made["id"]);
@@ -65,7 +65,7 @@ async fn a_secret_is_made_with_the_first_url_and_shown_once() {
         .patch(&path, &cdr_url("https://public.example/"))
         .await);
     assert!(again.get("secrets").is_none());
-    assert_eq!(client.signing().await, [secret.clone()]);
+    assert_eq!(client.signing().await, [secret.as_str()]);
 
     let later = format!(
         "{}{}{}{:?}",
@@ -103,7 +103,7 @@ async fn during_the_overlap_both_sign_and_then_only_the_new_one() {
     assert_eq!(client.signing().await, [second.clone(), first]);
     // What is cached may be some seconds old.
     client.test.clock.advance(Duration::from_secs(1 + 3));
-    assert_eq!(client.signing().await, [second.clone()]);
+    assert_eq!(client.signing().await, [second.as_str()]);
     assert_eq!(
         ok(client.get(&client.account(LIST)).await)["items"]
             .as_array()

@@ -11,7 +11,7 @@ use crate::{answer, tenants::AccountBody};
 
 /// Read an account
 ///
-/// Its ETag is what a change must name. Needs the scope `settings:read`.
+/// Its `ETag` is what a change must name. Needs the scope `settings:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}",

@@ -11,7 +11,7 @@ use crate::{answer, tenants::AgencyBody};
 
 /// Read an agency
 ///
-/// Its ETag is what a change must name. Needs the scope `settings:read`.
+/// Its `ETag` is what a change must name. Needs the scope `settings:read`.
 #[utoipa::path(
     get,
     path = "/v1/agencies/{agency}",

@@ -39,7 +39,7 @@ pub(crate) async fn get(
     page: Result<PageQuery, Problem>,
 ) -> Result<Response, Problem> {
     let tenant = app.account_tenant(&caller, Scope::Admin, &account).await?;
-    let page = Page::read(page?, id::Kind::ApiKey, &[tenant.id(), "api-keys"])?;
+    let page = Page::read(&page?, id::Kind::ApiKey, &[tenant.id(), "api-keys"])?;
     let listed = app
         .list_api_keys(&tenant, page.limit, page.after.as_deref())
         .await?;

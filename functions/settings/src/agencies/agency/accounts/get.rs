@@ -42,7 +42,7 @@ pub(crate) async fn get(
         .reach_agency(&caller, Scope::SettingsRead, &agency)
         .await?
         .value;
-    let page = Page::read(page?, id::Kind::Account, &[&agency.id, "accounts"])?;
+    let page = Page::read(&page?, id::Kind::Account, &[&agency.id, "accounts"])?;
     let listed = app
         .accounts_of(&agency.id, page.limit, page.after.as_deref())
         .await?;

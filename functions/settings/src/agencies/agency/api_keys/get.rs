@@ -39,7 +39,7 @@ pub(crate) async fn get(
     page: Result<PageQuery, Problem>,
 ) -> Result<Response, Problem> {
     let tenant = app.agency_tenant(&caller, Scope::Admin, &agency).await?;
-    let page = Page::read(page?, id::Kind::ApiKey, &[tenant.id(), "api-keys"])?;
+    let page = Page::read(&page?, id::Kind::ApiKey, &[tenant.id(), "api-keys"])?;
     let listed = app
         .list_api_keys(&tenant, page.limit, page.after.as_deref())
         .await?;
