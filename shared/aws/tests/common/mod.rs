@@ -1,0 +1,206 @@
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_types::SdkConfig;
+use ringfence_aws::{Aws, Connection, Counter, Credentials, Store, StoreOptions, TTL_ATTRIBUTE};
+use ringfence_ports::contract::TestClock;
+use ringfence_ports::{Clock, SystemRandom};
+
+pub const MAX_RECEIVES: u32 = 5;
+
+/// The emulator, where there is one.
+pub fn endpoint() -> Option<String> {
+    let endpoint = std::env::var("RINGFENCE_TEST_AWS_ENDPOINT").ok();
+    if endpoint.is_none() {
+        eprintln!(
+            "skipped: there is no AWS emulator; run it as `tests/aws/setup cargo test -p ringfence-aws`"
+        );
+    }
+    endpoint
+}
+
+/// An AWS account of a test's own, on the emulator.
+pub struct Account {
+    pub connection: Connection,
+    pub counter: Arc<Counter>,
+    pub clock: TestClock,
+    /// The SDK's own configuration, for what deployments do and the adapter does not.
+    pub config: SdkConfig,
+}
+
+impl Account {
+    /// `None` without an emulator.
+    pub fn new() -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let endpoint = endpoint()?;
+        // Twelve digits are an account of their own.
+        let id = 100_000_000_000
+            + u64::from(std::process::id()) * 1000
+            + NEXT.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection {
+            region: "eu-west-1".to_owned(),
+            endpoint: Some(endpoint),
+            credentials: Credentials {
+                access_key_id: id.to_string(),
+                secret_access_key: "test".to_owned(),
+                session_token: None,
+            },
+        };
+        let config = SdkConfig::builder()
+            .behavior_version(
+                aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest(),
+            )
+            .region(aws_types::region::Region::new(connection.region.clone()))
+            .endpoint_url(connection.endpoint.clone().unwrap())
+            .credentials_provider(
+                aws_credential_types::provider::SharedCredentialsProvider::new(
+                    aws_credential_types::Credentials::new(
+                        id.to_string(),
+                        "test",
+                        None,
+                        None,
+                        "test",
+                    ),
+                ),
+            )
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .time_source(aws_smithy_async::time::SystemTimeSource::new())
+            .build();
+        Some(Self {
+            connection,
+            counter: Arc::default(),
+            clock: TestClock::default(),
+            config,
+        })
+    }
+
+    pub fn aws(&self) -> Aws {
+        Aws::counted(&self.connection, &self.counter).unwrap()
+    }
+
+    pub fn dynamo(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    /// A table as the template makes it.
+    pub async fn create_table(&self, name: &str) {
+        let keys = |pk: &str, sk: &str| {
+            [(pk, KeyType::Hash), (sk, KeyType::Range)].map(|(name, kind)| {
+                KeySchemaElement::builder()
+                    .attribute_name(name)
+                    .key_type(kind)
+                    .build()
+                    .unwrap()
+            })
+        };
+        let mut table = self
+            .dynamo()
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest);
+        for name in ["pk", "sk", "i0pk", "i0sk", "i1pk", "i1sk"] {
+            let kind = ScalarAttributeType::S;
+            table = table.attribute_definitions(
+                AttributeDefinition::builder()
+                    .attribute_name(name)
+                    .attribute_type(kind)
+                    .build()
+                    .unwrap(),
+            );
+        }
+        for (index, pk, sk) in [("index0", "i0pk", "i0sk"), ("index1", "i1pk", "i1sk")] {
+            table = table.global_secondary_indexes(
+                GlobalSecondaryIndex::builder()
+                    .index_name(index)
+                    .set_key_schema(Some(keys(pk, sk).into()))
+                    .projection(
+                        Projection::builder()
+                            .projection_type(ProjectionType::All)
+                            .build(),
+                    )
+                    .build()
+                    .unwrap(),
+            );
+        }
+        table
+            .set_key_schema(Some(keys("pk", "sk").into()))
+            .send()
+            .await
+            .expect("a table");
+        let ttl = TimeToLiveSpecification::builder()
+            .enabled(true)
+            .attribute_name(TTL_ATTRIBUTE)
+            .build()
+            .unwrap();
+        self.dynamo()
+            .update_time_to_live()
+            .table_name(name)
+            .time_to_live_specification(ttl)
+            .send()
+            .await
+            .expect("a time to live");
+    }
+
+    /// A queue with its dead letter queue; its URL.
+    pub async fn create_queue(&self, name: &str) -> String {
+        let sqs = self.sqs();
+        let dead = sqs
+            .create_queue()
+            .queue_name(format!("{name}-dead"))
+            .send()
+            .await
+            .expect("a queue");
+        let dead = sqs
+            .get_queue_attributes()
+            .queue_url(dead.queue_url().unwrap())
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .expect("its attributes");
+        let arn = &dead.attributes().unwrap()[&QueueAttributeName::QueueArn];
+        let policy =
+            serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES });
+        let queue = sqs
+            .create_queue()
+            .queue_name(name)
+            .attributes(QueueAttributeName::VisibilityTimeout, "60")
+            .attributes(QueueAttributeName::RedrivePolicy, policy.to_string())
+            .send()
+            .await
+            .expect("a queue");
+        queue.queue_url().unwrap().to_owned()
+    }
+
+    /// A store with its table, and these queues.
+    pub async fn store(&self, queues: &[&str]) -> Store {
+        self.create_table("main").await;
+        let mut urls = HashMap::new();
+        for name in queues {
+            urls.insert((*name).to_owned(), self.create_queue(name).await);
+        }
+        self.store_over(urls)
+    }
+
+    pub fn store_over(&self, queues: HashMap<String, String>) -> Store {
+        let options = StoreOptions {
+            table: "main".to_owned(),
+            queues,
+            report_capacity: true,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        Store::new(&self.aws(), options, clock, Arc::new(SystemRandom::new()))
+    }
+}
