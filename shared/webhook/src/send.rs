@@ -2,34 +2,37 @@
 //!
 //! - One `POST` an attempt, over HTTP/1.1, on a connection to an address that was vetted for it.
 //! - Three deadlines: to connect, to the response head, and in all.
-//! - Of a response at most [`Options::read_limit`] bytes are read, as they are, and the connection
-//!   of a longer one is dropped. Once the head is there its status decides: a 2xx response whose
+//! - Of a response no more is read once [`Options::read_limit`] bytes are there, as they are, and the
+//!   connection of a longer one is dropped. Once the head is there its status decides: a 2xx response whose
 //!   body is endless, slow or broken is a success, since the receiver has said so.
+//! - The response head is bounded by hyper, which reqwest has no setting for: at most 100 headers and
+//!   about 400 KiB, read into a buffer that grows with what arrives.
 //! - An idle connection that turns out to be closed is replaced by a fresh one, once. Where that is
 //!   noticed only after the message was written, the receiver may see it twice, with the same
 //!   `webhook-id`; delivery is at least once anyway.
 
-mod connection;
+mod clients;
+mod dial;
 mod outcome;
-mod pool;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method};
+use reqwest::{Request, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::connection::Connection;
+use self::clients::{Clients, Gate, OriginClient};
+use self::dial::{DIAL, Dial};
 pub use self::outcome::{BadResponse, ConnectionFailure, Outcome, Phase, TlsFailure};
-use self::pool::{Limits, Pool};
 use crate::headers::{ExtraHeaders, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP};
 use crate::retry_after;
 use crate::sign::{self, Key};
@@ -43,24 +46,23 @@ const MAX_CONTENT_TYPE_BYTES: usize = 256;
 pub struct Options {
     /// The `User-Agent`.
     pub user_agent: HeaderValue,
-    /// Most bytes of a response body that are read. Reading a short body to its end is what lets a
-    /// connection be used again.
+    /// Most bytes of a response body that are read, but for what the last read brought beyond it.
+    /// Reading a short body to its end is what lets a connection be used again.
     pub read_limit: usize,
     /// Most bytes of a response body that are kept for the delivery log.
     pub keep_limit: usize,
-    /// Largest response head accepted, in bytes.
-    pub max_header_bytes: usize,
     /// Longest wait for a response body once the head is there; the status is known by then, and
     /// a place in the endpoint's concurrency limit is worth more than the text of a slow page.
     pub body_wait: Duration,
     /// Most idle connections kept for one origin.
     pub max_idle_per_origin: usize,
-    /// Most idle connections kept in all.
-    pub max_idle: usize,
+    /// Most origins that idle connections are kept for. Beyond them, those to the origin whose last
+    /// message is the longest ago are closed.
+    pub max_origins: usize,
     /// How long a connection may be idle. Below the 5 s after which Node.js, Apache and uvicorn close
     /// one, so that it is we who close it and no message is written to a closed connection.
     pub idle_timeout: Duration,
-    /// How old a connection may become, so that a changed DNS record is noticed.
+    /// How old the connections to an origin may become, so that a changed DNS record is noticed.
     pub max_connection_age: Duration,
     /// Certificate authorities to trust beside Mozilla's (see [`read_roots`]).
     pub extra_roots: Vec<CertificateDer<'static>>,
@@ -72,10 +74,9 @@ impl Default for Options {
             user_agent: HeaderValue::from_static(concat!("Ringfence/", env!("CARGO_PKG_VERSION"))),
             read_limit: 16 * 1024,
             keep_limit: 1024,
-            max_header_bytes: 32 * 1024,
             body_wait: Duration::from_secs(5),
             max_idle_per_origin: 32,
-            max_idle: 1024,
+            max_origins: 1024,
             idle_timeout: Duration::from_secs(4),
             max_connection_age: Duration::from_secs(120),
             extra_roots: Vec::new(),
@@ -220,21 +221,20 @@ fn escape(text: &mut String, code: u32) {
 }
 
 /// Delivers messages. Cheap to clone; the clones share their idle connections.
+///
+/// Needs a Tokio runtime with I/O and time, and serves one: connections live in tasks there.
 #[derive(Clone)]
 pub struct Sender(Arc<Inner>);
 
 struct Inner {
-    policy: Policy,
-    resolver: Arc<dyn Resolve>,
-    tls: TlsConnector,
     options: Options,
-    pool: Arc<Pool>,
+    clients: Clients,
 }
 
 impl std::fmt::Debug for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sender")
-            .field("policy", &self.0.policy)
+            .field("policy", self.policy())
             .finish_non_exhaustive()
     }
 }
@@ -259,29 +259,21 @@ impl Sender {
             .map_err(SenderError::Tls)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let pool = Pool::new(Limits {
-            per_origin: options.max_idle_per_origin,
-            total: options.max_idle,
-            idle: options.idle_timeout,
-            age: options.max_connection_age,
-        });
+        let gate = Gate { policy, resolver };
         Ok(Self(Arc::new(Inner {
-            policy,
-            resolver,
-            tls: TlsConnector::from(Arc::new(config)),
+            clients: Clients::new(gate, config, options.clone()),
             options,
-            pool: Arc::new(pool),
         })))
     }
 
     /// The policy, for vetting a URL on save with [`Target::parse`].
     pub fn policy(&self) -> &Policy {
-        &self.0.policy
+        &self.0.clients.gate.policy
     }
 
     /// The resolver, for vetting a URL on save with [`Target::addresses`].
     pub fn resolver(&self) -> &dyn Resolve {
-        &*self.0.resolver
+        &*self.0.clients.gate.resolver
     }
 
     /// Sends one message, once, and says what came of it within [`Timeouts::total`]. Dropping the
@@ -308,42 +300,42 @@ impl Inner {
     ) -> Result<(Outcome, ResponseHead), Outcome> {
         let target = message.target;
         target
-            .check(&self.policy)
+            .check(&self.clients.gate.policy)
             .map_err(|_| Outcome::ForbiddenAddress)?;
-        let headers = self.headers(message)?;
+        let headers = build_headers(message)?;
         let end = started + message.timeouts.total;
+        let (origin, connect) = (target.origin(), message.timeouts.connect);
 
-        let mut idle = self.pool.take(target.origin(), started);
-        while let Some(connection) = &mut idle
-            && !connection.is_usable().await
-        {
-            idle = self.pool.take(target.origin(), started);
-        }
-        let (mut connection, response) = match idle {
-            Some(mut idle) => {
-                match self
-                    .exchange(&mut idle, message, headers.clone(), end)
-                    .await
-                {
-                    // The peer closed it just as we wrote. Once more, on one that is not idle.
-                    Err(Outcome::Connection(_)) => self.fresh(message, headers, end).await?,
-                    response => (idle, response?),
-                }
+        let client = self.clients.take(origin, connect, started);
+        let client = client.map_err(|_| NO_CLIENT)?;
+        let mut response = match exchange(&client, message, headers.clone(), end).await {
+            Ok(response) => response,
+            Err(Failure {
+                outcome: Outcome::Connection(_),
+                was_idle: true,
+            }) => {
+                // The peer closed it just as we wrote. Once more, on one that is not idle.
+                let client = self
+                    .clients
+                    .replace(&client, origin, connect, Instant::now());
+                let client = client.map_err(|_| NO_CLIENT)?;
+                let again = exchange(&client, message, headers, end).await;
+                again.map_err(|failure| failure.outcome)?
             }
-            None => self.fresh(message, headers, end).await?,
+            Err(failure) => return Err(failure.outcome),
         };
 
-        let (head, mut body) = response.into_parts();
-        let outcome = Outcome::of_status(head.status);
         let deadline = end.min(Instant::now() + self.options.body_wait);
-        let (kept, truncated, complete) = self.read(&mut connection, &mut body, deadline).await;
-        drop(body);
-        if complete && connection.is_usable().await {
-            self.pool.put(target.origin(), connection, Instant::now());
-        }
-        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let response = ResponseHead {
-            status: head.status.as_u16(),
+        let (kept, truncated) = self.read(&mut response, deadline).await;
+        let text = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let status = response.status();
+        let head = ResponseHead {
+            status: status.as_u16(),
             retry_after: text(RETRY_AFTER)
                 .and_then(|value| retry_after::parse(value, message.timestamp)),
             content_type: text(CONTENT_TYPE)
@@ -352,112 +344,19 @@ impl Inner {
             head: kept,
             truncated,
         };
-        Ok((outcome, response))
+        Ok((Outcome::of_status(status), head))
     }
 
-    /// Opens a connection and makes the exchange on it.
-    async fn fresh(
-        &self,
-        message: &Outgoing<'_>,
-        headers: HeaderMap,
-        end: Instant,
-    ) -> Result<(Box<Connection>, Response<Incoming>), Outcome> {
-        let target = message.target;
-        let connect_end = Instant::now() + message.timeouts.connect;
-        let (deadline, phase) = earlier((connect_end, Phase::Connect), (end, Phase::Total));
-        let opening = async {
-            let addresses = target
-                .addresses(&self.policy, &*self.resolver)
-                .await
-                .map_err(Outcome::of_resolve)?;
-            let tls = target.is_https().then(|| (&self.tls, target.server_name()));
-            Connection::open(&addresses, tls, self.options.max_header_bytes, deadline).await
-        };
-        // Boxed: it is large, and only the first message to a receiver needs it.
-        let opened = timeout_at(deadline, Box::pin(opening)).await;
-        let connection = opened
-            .map_err(|_| Outcome::Timeout(phase))?
-            .map_err(|outcome| match outcome {
-                Outcome::Timeout(_) => Outcome::Timeout(phase),
-                other => other,
-            })?;
-        let mut connection = Box::new(connection);
-        let response = self
-            .exchange(&mut connection, message, headers, end)
-            .await?;
-        Ok((connection, response))
-    }
-
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        message: &Outgoing<'_>,
-        headers: HeaderMap,
-        end: Instant,
-    ) -> Result<Response<Incoming>, Outcome> {
-        let mut request = Request::new(Full::new(message.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = message.target.path().clone();
-        *request.headers_mut() = headers;
-        let first_byte_end = Instant::now() + message.timeouts.first_byte;
-        let (deadline, phase) = earlier((first_byte_end, Phase::FirstByte), (end, Phase::Total));
-        timeout_at(deadline, connection.exchange(request))
-            .await
-            .map_err(|_| Outcome::Timeout(phase))?
-    }
-
-    fn headers(&self, message: &Outgoing<'_>) -> Result<HeaderMap, Outcome> {
-        let timestamp = u64::try_from(message.timestamp)
-            .map_err(|_| Outcome::Unsendable)?
-            .to_string();
-        let signature = sign::sign_text(message.keys, message.id, &timestamp, &message.body);
-        let signature = signature.map_err(|_| Outcome::Unsendable)?;
-        let value = |text: String| {
-            HeaderValue::from_maybe_shared(Bytes::from(text)).map_err(|_| Outcome::Unsendable)
-        };
-
-        let extra = message.headers.as_map();
-        let mut headers = HeaderMap::with_capacity(extra.len() + 8);
-        headers.insert(HOST, message.target.host_header().clone());
-        headers.insert(USER_AGENT, self.options.user_agent.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(CONTENT_TYPE, message.content_type.clone());
-        headers.insert(WEBHOOK_ID, value(message.id.to_owned())?);
-        headers.insert(WEBHOOK_TIMESTAMP, value(timestamp)?);
-        if !message.keys.is_empty() {
-            headers.insert(WEBHOOK_SIGNATURE, value(signature)?);
-        }
-        // Checked not to hold any of the above.
-        headers.extend(
-            extra
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
-        Ok(headers)
-    }
-
-    /// Reads the body up to the limits: what is kept of it, whether there was more, and whether it
-    /// was read to its end, so that the connection can be used again.
-    async fn read(
-        &self,
-        connection: &mut Connection,
-        body: &mut Incoming,
-        deadline: Instant,
-    ) -> (Bytes, bool, bool) {
+    /// Reads the body up to the limits: what is kept of it, and whether there was more. A response
+    /// that is dropped before its end takes its connection with it.
+    async fn read(&self, response: &mut Response, deadline: Instant) -> (Bytes, bool) {
         let mut kept = BytesMut::new();
         let mut total = 0_usize;
         let complete = loop {
-            if body.is_end_stream() {
-                break true;
-            }
-            let frame = match timeout_at(deadline, connection.drive(body.frame())).await {
-                Ok(Some(Some(Ok(frame)))) => frame,
-                Ok(Some(None)) => break true,
-                Ok(None | Some(Some(Err(_)))) | Err(_) => break false,
-            };
-            // Anything but data is a trailer, which nobody asked for.
-            let Ok(data) = frame.into_data() else {
-                continue;
+            let data = match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(Some(data))) => data,
+                Ok(Ok(None)) => break true,
+                Ok(Err(_)) | Err(_) => break false,
             };
             total = total.saturating_add(data.len());
             let room = self.options.keep_limit.saturating_sub(kept.len());
@@ -467,8 +366,89 @@ impl Inner {
             }
         };
         let truncated = !complete || total > kept.len();
-        (kept.freeze(), truncated, complete)
+        (kept.freeze(), truncated)
     }
+}
+
+fn build_headers(message: &Outgoing<'_>) -> Result<HeaderMap, Outcome> {
+    let timestamp = u64::try_from(message.timestamp)
+        .map_err(|_| Outcome::Unsendable)?
+        .to_string();
+    let signature = sign::sign_text(message.keys, message.id, &timestamp, &message.body);
+    let signature = signature.map_err(|_| Outcome::Unsendable)?;
+    let value = |text: String| {
+        HeaderValue::from_maybe_shared(Bytes::from(text)).map_err(|_| Outcome::Unsendable)
+    };
+
+    let extra = message.headers.as_map();
+    let mut headers = HeaderMap::with_capacity(extra.len() + 8);
+    headers.insert(HOST, message.target.host_header().clone());
+    headers.insert(CONTENT_TYPE, message.content_type.clone());
+    headers.insert(WEBHOOK_ID, value(message.id.to_owned())?);
+    headers.insert(WEBHOOK_TIMESTAMP, value(timestamp)?);
+    if !message.keys.is_empty() {
+        headers.insert(WEBHOOK_SIGNATURE, value(signature)?);
+    }
+    // Checked not to hold any of the above.
+    headers.extend(
+        extra
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    Ok(headers)
+}
+
+/// reqwest refuses none of the settings used here; should it ever, the message is tried again later.
+const NO_CLIENT: Outcome = Outcome::Connection(ConnectionFailure::Unreachable);
+
+/// Why there is no response head.
+struct Failure {
+    outcome: Outcome,
+    /// Whether the message went to a connection that had been idle.
+    was_idle: bool,
+}
+
+/// Sends a message and waits for the response head.
+async fn exchange(
+    client: &OriginClient,
+    message: &Outgoing<'_>,
+    headers: HeaderMap,
+    end: Instant,
+) -> Result<Response, Failure> {
+    let mut request = Request::new(Method::POST, message.target.url().clone());
+    *request.headers_mut() = headers;
+    *request.body_mut() = Some(message.body.clone().into());
+
+    let dial = Arc::new(Dial::default());
+    let started = Instant::now();
+    let mut answer = pin!(DIAL.scope(Arc::clone(&dial), client.http.execute(request)));
+    let mut timer = pin!(sleep_until(end));
+    let answer = poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(answer.map_err(|error| Failure {
+                outcome: Outcome::of_error(&error),
+                was_idle: dial.done().is_none() && !error.is_connect(),
+            }));
+        }
+        let connected = if dial.is_open() {
+            // At the latest: reqwest holds the connection to that.
+            started + message.timeouts.connect
+        } else {
+            dial.done().unwrap_or(started)
+        };
+        let first_byte_end = connected + message.timeouts.first_byte;
+        let (deadline, phase) = earlier((first_byte_end, Phase::FirstByte), (end, Phase::Total));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(cx).map(|()| {
+            Err(Failure {
+                outcome: Outcome::Timeout(phase),
+                was_idle: false,
+            })
+        })
+    });
+    answer.await
 }
 
 fn earlier(a: (Instant, Phase), b: (Instant, Phase)) -> (Instant, Phase) {

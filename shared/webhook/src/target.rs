@@ -10,12 +10,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use rustls::pki_types::ServerName;
+use tokio::sync::Semaphore;
 use url::{Position, Url};
 
 /// Longest URL accepted, in bytes.
@@ -276,15 +277,36 @@ pub trait Resolve: Send + Sync {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The operating system's resolver.
+/// The operating system's resolver. Each lookup holds a thread until the system has answered, whether
+/// or not anyone still waits for that; at most 64 of them do so at a time, and the others queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
+
+/// Far below the 512 threads that Tokio has for blocking calls, which others need as well.
+static LOOKUPS: Semaphore = Semaphore::const_new(64);
+
+/// Makes a blocking lookup that keeps its place until it is over, even if nobody waits any more.
+async fn lookup<T: Send + 'static>(
+    places: &'static Semaphore,
+    blocking: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let place = places.acquire().await.map_err(io::Error::other)?;
+    let lookup = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        blocking()
+    });
+    lookup.await.map_err(io::Error::other)?
+}
 
 #[async_trait::async_trait]
 impl Resolve for SystemResolver {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let found = tokio::net::lookup_host((name, 0)).await?;
-        Ok(found.map(|address| address.ip()).collect())
+        let name = name.to_owned();
+        lookup(&LOOKUPS, move || {
+            let found = (name.as_str(), 0).to_socket_addrs()?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+        .await
     }
 }
 
@@ -294,6 +316,46 @@ pub(crate) struct Origin {
     pub(crate) tls: bool,
     pub(crate) host: Host,
     pub(crate) port: u16,
+}
+
+impl Origin {
+    /// See [`Target::addresses`].
+    pub(crate) async fn addresses(
+        &self,
+        policy: &Policy,
+        resolver: &dyn Resolve,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        let found = match &self.host {
+            Host::Address(address) => vec![*address],
+            // RFC 6761, section 6.3: loopback, whatever a resolver says. Of its two addresses the
+            // permitted ones, so that allowing 127.0.0.0/8 is enough on a machine with IPv6.
+            Host::Name(name) if is_localhost(name) => {
+                let mut found = LOOPBACK.to_vec();
+                found.retain(|address| policy.permits(*address, self.port));
+                if found.is_empty() {
+                    return Err(ResolveError::ForbiddenAddress);
+                }
+                found
+            }
+            Host::Name(name) => resolver
+                .resolve(name)
+                .await
+                .map_err(|_| ResolveError::Lookup)?,
+        };
+        if found.is_empty() {
+            return Err(ResolveError::NoAddress);
+        }
+        if !found
+            .iter()
+            .all(|address| policy.permits(*address, self.port))
+        {
+            return Err(ResolveError::ForbiddenAddress);
+        }
+        Ok(found
+            .into_iter()
+            .map(|address| SocketAddr::new(address, self.port))
+            .collect())
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -308,11 +370,9 @@ pub(crate) enum Host {
 pub struct Target(Arc<Parts>);
 
 struct Parts {
-    url: Box<str>,
+    url: Url,
     origin: Arc<Origin>,
     host_header: HeaderValue,
-    path: http::Uri,
-    server_name: ServerName<'static>,
 }
 
 impl Target {
@@ -359,25 +419,22 @@ impl Target {
             url::Host::Ipv6(address) => Host::Address(address.into()),
             url::Host::Domain(name) => Host::Name(host_name(name)?),
         };
-        let server_name = match &host {
-            Host::Address(address) => ServerName::IpAddress((*address).into()),
-            Host::Name(name) => {
-                // The name without a dot at the end: one spelling, one pool, one certificate.
-                url.set_host(Some(name)).map_err(|_| UrlError::Host)?;
-                ServerName::try_from(name.to_string()).map_err(|_| UrlError::Host)?
-            }
-        };
+        if let Host::Name(name) = &host {
+            // The name without a dot at the end: one spelling, one pool, one certificate.
+            url.set_host(Some(name)).map_err(|_| UrlError::Host)?;
+            // What no certificate can be for would only fail later.
+            ServerName::try_from(&**name).map_err(|_| UrlError::Host)?;
+        }
         let host_header = &url[Position::BeforeHost..Position::AfterPort];
         let host_header = HeaderValue::from_str(host_header).map_err(|_| UrlError::Host)?;
-        let path = url[Position::BeforePath..Position::AfterQuery]
-            .parse()
+        // The HTTP client reads it once more, and more narrowly.
+        url.as_str()
+            .parse::<http::Uri>()
             .map_err(|_| UrlError::Malformed)?;
         let target = Self(Arc::new(Parts {
-            url: String::from(url).into(),
+            url,
             origin: Arc::new(Origin { tls, host, port }),
             host_header,
-            path,
-            server_name,
         }));
         target.check(policy)?;
         Ok(target)
@@ -408,42 +465,12 @@ impl Target {
         policy: &Policy,
         resolver: &dyn Resolve,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
-        let origin = &self.0.origin;
-        let found = match &origin.host {
-            Host::Address(address) => vec![*address],
-            // RFC 6761, section 6.3: loopback, whatever a resolver says. Of its two addresses the
-            // permitted ones, so that allowing 127.0.0.0/8 is enough on a machine with IPv6.
-            Host::Name(name) if is_localhost(name) => {
-                let mut found = LOOPBACK.to_vec();
-                found.retain(|address| policy.permits(*address, origin.port));
-                if found.is_empty() {
-                    return Err(ResolveError::ForbiddenAddress);
-                }
-                found
-            }
-            Host::Name(name) => resolver
-                .resolve(name)
-                .await
-                .map_err(|_| ResolveError::Lookup)?,
-        };
-        if found.is_empty() {
-            return Err(ResolveError::NoAddress);
-        }
-        if !found
-            .iter()
-            .all(|address| policy.permits(*address, origin.port))
-        {
-            return Err(ResolveError::ForbiddenAddress);
-        }
-        Ok(found
-            .into_iter()
-            .map(|address| SocketAddr::new(address, origin.port))
-            .collect())
+        self.0.origin.addresses(policy, resolver).await
     }
 
     /// The URL in normal form. Paths and queries of webhooks hold secrets: not for logs.
     pub fn as_str(&self) -> &str {
-        &self.0.url
+        self.0.url.as_str()
     }
 
     /// Whether the target is `https`.
@@ -459,13 +486,8 @@ impl Target {
         &self.0.host_header
     }
 
-    /// Path and query, the request target of RFC 9112, section 3.2.1.
-    pub(crate) fn path(&self) -> &http::Uri {
-        &self.0.path
-    }
-
-    pub(crate) fn server_name(&self) -> &ServerName<'static> {
-        &self.0.server_name
+    pub(crate) fn url(&self) -> &Url {
+        &self.0.url
     }
 }
 

@@ -107,37 +107,45 @@ impl Outcome {
         }
     }
 
-    /// Of an error of a TCP connection or a TLS handshake.
-    pub(super) fn of_io(error: &io::Error) -> Self {
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            return Self::Tls(TlsFailure::of(tls));
+    /// Of what reqwest reports, by the types of the causes: its own error only says where it failed.
+    pub(super) fn of_error(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            // reqwest's deadline to connect, or the operating system gave up on its own.
+            return Self::Timeout(if error.is_connect() {
+                Phase::Connect
+            } else {
+                Phase::FirstByte
+            });
         }
-        Self::Connection(match error.kind() {
-            io::ErrorKind::ConnectionRefused => ConnectionFailure::Refused,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => ConnectionFailure::Reset,
-            io::ErrorKind::UnexpectedEof => ConnectionFailure::Closed,
-            // The operating system gave up on its own.
-            io::ErrorKind::TimedOut => return Self::Timeout(Phase::Connect),
-            _ => ConnectionFailure::Unreachable,
-        })
+        Self::of_cause(error)
     }
 
-    pub(super) fn of_http(error: &hyper::Error) -> Self {
-        if error.is_parse_too_large() {
-            return Self::BadResponse(BadResponse::HeadersTooLarge);
+    fn of_cause(error: &(dyn Error + 'static)) -> Self {
+        // What there is no better word for: the connection is gone and says nothing.
+        let mut outcome = Self::Connection(ConnectionFailure::Closed);
+        let mut next = Some(error);
+        while let Some(error) = next {
+            next = error.source();
+            if let Some(error) = error.downcast_ref::<ResolveError>() {
+                return Self::of_resolve(*error);
+            } else if let Some(error) = error.downcast_ref::<rustls::Error>() {
+                return Self::Tls(TlsFailure::of(error));
+            } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
+                if error.is_parse_too_large() {
+                    return Self::BadResponse(BadResponse::HeadersTooLarge);
+                }
+                if error.is_parse() {
+                    return Self::BadResponse(BadResponse::NotHttp);
+                }
+            } else if let Some(error) = error.downcast_ref::<io::Error>() {
+                outcome = Self::Connection(ConnectionFailure::of(error.kind()));
+                // `source` would pass over the error that this one was made from.
+                if let Some(inner) = error.get_ref() {
+                    next = Some(inner);
+                }
+            }
         }
-        if error.is_parse() {
-            return Self::BadResponse(BadResponse::NotHttp);
-        }
-        match error
-            .source()
-            .and_then(<dyn Error>::downcast_ref::<io::Error>)
-        {
-            Some(error) => Self::of_io(error),
-            None => Self::Connection(ConnectionFailure::Closed),
-        }
+        outcome
     }
 
     /// Whether the message was delivered.
@@ -221,6 +229,19 @@ impl Outcome {
     }
 }
 
+impl ConnectionFailure {
+    fn of(kind: io::ErrorKind) -> Self {
+        match kind {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            _ => Self::Unreachable,
+        }
+    }
+}
+
 impl TlsFailure {
     fn of(error: &rustls::Error) -> Self {
         let rustls::Error::InvalidCertificate(error) = error else {
@@ -301,7 +322,11 @@ mod tests {
                 io::ErrorKind::InvalidData,
                 rustls::Error::InvalidCertificate(error),
             );
-            assert_eq!(Outcome::of_io(&error), Outcome::Tls(expected));
+            // As a TLS connector wraps it.
+            assert_eq!(
+                Outcome::of_cause(&io::Error::other(error)),
+                Outcome::Tls(expected)
+            );
         }
     }
 }

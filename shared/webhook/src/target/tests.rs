@@ -486,3 +486,29 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_lookup_holds_its_place_until_it_is_over() {
+    let places: &'static Semaphore = Box::leak(Box::new(Semaphore::new(1)));
+    let (answer, asked) = std::sync::mpsc::channel::<()>();
+    let hanging = lookup(places, move || asked.recv().map_err(io::Error::other));
+    // Nobody waits for it any more, but its thread is still there.
+    let mut hanging = Box::pin(hanging);
+    while places.available_permits() > 0 {
+        assert!(poll_once(&mut hanging).await.is_none());
+    }
+    drop(hanging);
+    let mut next = Box::pin(lookup(places, || Ok(7)));
+    assert!(poll_once(&mut next).await.is_none());
+    answer.send(()).unwrap();
+    assert_eq!(next.await.unwrap(), 7);
+}
+
+/// One poll.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut *future).poll(cx) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}

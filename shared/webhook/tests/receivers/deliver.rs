@@ -1,5 +1,6 @@
 //! What a receiver sees of a message, and which connections it travels on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -151,6 +152,40 @@ async fn a_message_on_an_idle_connection_that_closes_under_it_is_sent_again_once
 }
 
 #[tokio::test]
+async fn a_receiver_that_restarts_costs_no_message() {
+    // What connected before the restart is closed by it, seen when the next message is written.
+    let restarted = Arc::new(AtomicBool::new(false));
+    let is_restarted = Arc::clone(&restarted);
+    let server = Server::start(move |mut stream, _| {
+        let is_restarted = Arc::clone(&is_restarted);
+        async move {
+            let old = !is_restarted.load(Ordering::SeqCst);
+            while read_request(&mut stream).await.is_some() {
+                if old && is_restarted.load(Ordering::SeqCst) {
+                    return;
+                }
+                write(&mut stream, OK).await;
+            }
+        }
+    })
+    .await;
+    let (sender, target) = (sender(Options::default()), server.target());
+    for _ in 0..3 {
+        let mut round = Vec::new();
+        for _ in 0..8 {
+            let (sender, target) = (sender.clone(), target.clone());
+            round.push(tokio::spawn(async move {
+                send(&sender, &target, PLENTY).await.outcome
+            }));
+        }
+        for outcome in round {
+            assert_eq!(outcome.await.unwrap(), Outcome::Success);
+        }
+        restarted.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
 async fn a_fresh_connection_that_closes_is_not_tried_again() {
     let server = Server::start(|mut stream, _| async move {
         read_request(&mut stream).await;
@@ -176,7 +211,7 @@ async fn idle_and_old_connections_are_not_used() {
             ..Options::default()
         },
         Options {
-            max_idle: 0,
+            max_origins: 0,
             ..Options::default()
         },
     ] {
@@ -270,7 +305,7 @@ async fn a_name_is_resolved_once_a_connection_and_exactly_that_address_is_dialle
     let server = Server::answering(OK).await;
     let resolver = Script::new(&[&["127.0.0.1"], &["10.0.0.1"]]);
     let options = Options {
-        max_idle: 0,
+        max_origins: 0,
         ..Options::default()
     };
     let sender = Sender::new(policy(), resolver.clone(), options).unwrap();
