@@ -1,4 +1,4 @@
-//! The HTTP face of the whole set: every function's routes, their OpenAPI document, and the pages that
+//! The HTTP face of the whole set: every function's routes, their `OpenAPI` document, and the pages that
 //! explain them.
 
 use std::sync::Arc;
@@ -31,10 +31,22 @@ fn functions() -> OpenApiRouter<AppState> {
 
 /// What each tag of the functions' routes is about, in reading order.
 const TAGS: [(&str, &str); 6] = [
-    ("ingest", "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it."),
-    ("calls", "Read the record that all events of a call give together."),
-    ("callbacks", "Test, pause, resume and replay an account's callbacks."),
-    ("deliveries", "What was sent, when, and what came back; send one again."),
+    (
+        "ingest",
+        "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it.",
+    ),
+    (
+        "calls",
+        "Read the record that all events of a call give together.",
+    ),
+    (
+        "callbacks",
+        "Test, pause, resume and replay an account's callbacks.",
+    ),
+    (
+        "deliveries",
+        "What was sent, when, and what came back; send one again.",
+    ),
     (
         "settings",
         "Agencies and accounts: where callbacks go, how they are signed and shaped, what is masked, and the \
@@ -53,13 +65,24 @@ pub fn router(app: Arc<App>, public_url: Option<&str>) -> Router {
         .route("/healthz", get(health))
         .with_state(app)
         .route("/", get(async || Redirect::temporary("/docs")))
-        .route("/openapi.json", get(async move || typed("application/json", text)))
+        .route(
+            "/openapi.json",
+            get(async move || typed("application/json", text)),
+        )
         .route("/docs", get(async move || page(docs)))
         .route(
             "/docs/style.css",
-            get(async || typed("text/css; charset=utf-8", Bytes::from_static(pages::STYLE.as_bytes()))),
+            get(async || {
+                typed(
+                    "text/css; charset=utf-8",
+                    Bytes::from_static(pages::STYLE.as_bytes()),
+                )
+            }),
         )
-        .route("/problems", get(async || page(Bytes::from(pages::problems()))))
+        .route(
+            "/problems",
+            get(async || page(Bytes::from(pages::problems()))),
+        )
         .route("/problems/{code}", get(problem))
 }
 
@@ -77,6 +100,7 @@ pub fn openapi(public_url: Option<&str>) -> Value {
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
     document["servers"] = json!([{"url": public_url.unwrap_or("/")}]);
+    name_operations(&mut document);
     let used = tags_of(&document);
     document["tags"] = TAGS
         .iter()
@@ -98,8 +122,37 @@ pub fn openapi(public_url: Option<&str>) -> Value {
     document
 }
 
+/// Handlers are named after their method, one to a file; an operation is named after what it does.
+fn name_operations(document: &mut Value) {
+    let items = document["paths"].as_object_mut().into_iter().flatten();
+    for (method, operation) in items.filter_map(|(_, item)| item.as_object_mut()).flatten() {
+        if operation["operationId"] == method.as_str()
+            && let Some(summary) = operation["summary"].as_str()
+        {
+            operation["operationId"] = camel_case(summary).into();
+        }
+    }
+}
+
+fn camel_case(text: &str) -> String {
+    let words = text
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !matches!(*word, "" | "a" | "an" | "the"));
+    let mut name = String::new();
+    for word in words {
+        let (first, rest) = word.split_at(1);
+        if name.is_empty() {
+            name.push_str(&first.to_ascii_lowercase());
+        } else {
+            name.push_str(&first.to_ascii_uppercase());
+        }
+        name.push_str(rest);
+    }
+    name
+}
+
 /// The tags that operations carry.
-pub(crate) fn tags_of(document: &Value) -> Vec<String> {
+fn tags_of(document: &Value) -> Vec<String> {
     let mut tags: Vec<String> = pages::operations(document)
         .filter_map(|(_, _, operation)| operation["tags"].as_array())
         .flatten()
@@ -113,7 +166,9 @@ pub(crate) fn tags_of(document: &Value) -> Vec<String> {
 /// Whether the store answers.
 async fn health(State(app): State<AppState>) -> Result<Json<Value>, Problem> {
     app.table.get(&Key::new("health", "health")).await?;
-    Ok(Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})))
+    Ok(Json(
+        json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}),
+    ))
 }
 
 /// What a problem's `type` leads to: a page for people, the same as JSON for programs.
@@ -140,7 +195,11 @@ async fn problem(Path(name): Path<String>, headers: HeaderMap) -> Result<Respons
 }
 
 fn typed(content_type: &'static str, body: Bytes) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))],
+        body,
+    )
+        .into_response()
 }
 
 fn page(body: Bytes) -> Response {
@@ -152,6 +211,9 @@ fn page(body: Bytes) -> Response {
             "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
     );
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }

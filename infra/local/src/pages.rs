@@ -17,11 +17,15 @@ const MAX_DEPTH: usize = 4;
 
 /// Every operation of a document: path, method, operation.
 pub(crate) fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Value)> {
-    document["paths"].as_object().into_iter().flatten().flat_map(|(path, item)| {
-        METHODS
-            .into_iter()
-            .filter_map(|method| Some((path.as_str(), method, item.get(method)?)))
-    })
+    document["paths"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .flat_map(|(path, item)| {
+            METHODS
+                .into_iter()
+                .filter_map(|method| Some((path.as_str(), method, item.get(method)?)))
+        })
 }
 
 /// The documentation.
@@ -30,7 +34,11 @@ pub(crate) fn docs(document: &Value) -> String {
     let mut body = String::new();
     for tag in document["tags"].as_array().into_iter().flatten() {
         let name = text(&tag["name"]);
-        let _ = write!(menu, "<h2><a href=\"#tag-{0}\">{0}</a></h2><ul>", escaped(name));
+        let _ = write!(
+            menu,
+            "<h2><a href=\"#tag-{0}\">{0}</a></h2><ul>",
+            escaped(name)
+        );
         let _ = write!(
             body,
             "<h2 id=\"tag-{0}\">{0}</h2><p>{1}</p>",
@@ -38,9 +46,16 @@ pub(crate) fn docs(document: &Value) -> String {
             escaped(text(&tag["description"]))
         );
         for (path, method, operation) in operations(document) {
-            if operation["tags"].as_array().is_some_and(|tags| tags.iter().any(|tag| text(tag) == name)) {
+            if operation["tags"]
+                .as_array()
+                .is_some_and(|tags| tags.iter().any(|tag| text(tag) == name))
+            {
                 let id = anchor(method, path);
-                let _ = write!(menu, "<li><a href=\"#{id}\">{}</a></li>", escaped(text(&operation["summary"])));
+                let _ = write!(
+                    menu,
+                    "<li><a href=\"#{id}\">{}</a></li>",
+                    escaped(text(&operation["summary"]))
+                );
                 render_operation(&mut body, document, &id, path, method, operation);
             }
         }
@@ -55,7 +70,12 @@ pub(crate) fn docs(document: &Value) -> String {
         escaped(text(&info["version"])),
         paragraphs(text(&info["description"])),
     );
-    frame("Ringfence API", &format!("<nav><a href=\"#top\">Ringfence API</a>{menu}</nav><main id=\"top\">{head}{body}</main>"))
+    frame(
+        "Ringfence API",
+        &format!(
+            "<nav><a href=\"#top\">Ringfence API</a>{menu}</nav><main id=\"top\">{head}{body}</main>"
+        ),
+    )
 }
 
 /// One problem.
@@ -121,7 +141,10 @@ fn render_operation(
         escaped(path),
         paragraphs(text(&operation["description"])),
     );
-    if let Some(parameters) = operation["parameters"].as_array().filter(|list| !list.is_empty()) {
+    if let Some(parameters) = operation["parameters"]
+        .as_array()
+        .filter(|list| !list.is_empty())
+    {
         out.push_str("<h4>Parameters</h4><table><tr><th>name</th><th>in</th><th></th></tr>");
         for parameter in parameters {
             let _ = write!(
@@ -141,13 +164,19 @@ fn render_operation(
     }
     out.push_str("<h4>Answers</h4>");
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-        let is_problem = response["content"].get("application/problem+json").is_some();
+        let is_problem = response["content"]
+            .get("application/problem+json")
+            .is_some();
         let _ = write!(
             out,
             "<p><b>{}</b> {}{}</p>",
             escaped(status),
             inline(text(&response["description"])),
-            if is_problem { " <small>(a <a href=\"/problems\">problem</a>)</small>" } else { "" },
+            if is_problem {
+                " <small>(a <a href=\"/problems\">problem</a>)</small>"
+            } else {
+                ""
+            },
         );
         if !is_problem {
             render_content(out, document, &response["content"]);
@@ -162,9 +191,16 @@ fn render_content(out: &mut String, document: &Value, content: &Value) {
         let mut rows = String::new();
         render_fields(&mut rows, document, &content["schema"], "", 0);
         if !rows.is_empty() {
-            let _ = write!(out, "<table><tr><th>field</th><th>type</th><th></th></tr>{rows}</table>");
+            let _ = write!(
+                out,
+                "<table><tr><th>field</th><th>type</th><th></th></tr>{rows}</table>"
+            );
         }
-        let examples = content["examples"].as_object().into_iter().flatten().map(|(_, one)| &one["value"]);
+        let examples = content["examples"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, one)| &one["value"]);
         for example in content.get("example").into_iter().chain(examples) {
             let shown = match example {
                 Value::String(text) => text.clone(),
@@ -183,8 +219,12 @@ fn render_fields(out: &mut String, document: &Value, schema: &Value, prefix: &st
     if let Some(items) = schema.get("items") {
         return render_fields(out, document, items, &format!("{prefix}[]."), depth + 1);
     }
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().map(text).collect();
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(text)
+        .collect();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let full = format!("{prefix}{name}").replace(".[]", "[]");
         let target = resolved(document, field);
@@ -196,7 +236,11 @@ fn render_fields(out: &mut String, document: &Value, schema: &Value, prefix: &st
             out,
             "<tr><td><code>{}</code>{}</td><td>{}</td><td>{}</td></tr>",
             escaped(&full),
-            if required.contains(&name.as_str()) { "" } else { " <small>optional</small>" },
+            if required.contains(&name.as_str()) {
+                ""
+            } else {
+                " <small>optional</small>"
+            },
             escaped(&type_of(target)),
             inline(about),
         );
@@ -209,11 +253,15 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..8 {
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            schema = target.strip_prefix('#').and_then(|at| document.pointer(at)).unwrap_or(&Value::Null);
-        } else if let Some(branch) = schema["oneOf"]
-            .as_array()
-            .and_then(|branches| branches.iter().find(|branch| text(&branch["type"]) != "null"))
-        {
+            schema = target
+                .strip_prefix('#')
+                .and_then(|at| document.pointer(at))
+                .unwrap_or(&Value::Null);
+        } else if let Some(branch) = schema["oneOf"].as_array().and_then(|branches| {
+            branches
+                .iter()
+                .find(|branch| text(&branch["type"]) != "null")
+        }) {
             schema = branch;
         } else {
             break;
@@ -228,7 +276,11 @@ fn type_of(schema: &Value) -> String {
         other => text(other).to_owned(),
     };
     if let Some(words) = schema["enum"].as_array() {
-        let words: Vec<&str> = words.iter().map(text).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = words
+            .iter()
+            .map(text)
+            .filter(|word| !word.is_empty())
+            .collect();
         name = words.join(", ");
     }
     if let Some(format) = schema["format"].as_str() {
@@ -238,8 +290,10 @@ fn type_of(schema: &Value) -> String {
 }
 
 fn anchor(method: &str, path: &str) -> String {
-    let path: String =
-        path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let path: String = path
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     format!("{method}{path}")
 }
 
@@ -249,11 +303,14 @@ fn text(value: &Value) -> &str {
 
 /// Paragraphs of Markdown, as far as doc comments use it: code in backticks.
 fn paragraphs(markdown: &str) -> String {
-    markdown
+    let mut html = String::new();
+    for paragraph in markdown
         .split("\n\n")
         .filter(|paragraph| !paragraph.trim().is_empty())
-        .map(|paragraph| format!("<p>{}</p>", inline(paragraph)))
-        .collect()
+    {
+        let _ = write!(html, "<p>{}</p>", inline(paragraph));
+    }
+    html
 }
 
 fn inline(markdown: &str) -> String {

@@ -116,14 +116,24 @@ impl std::fmt::Debug for Parts {
 /// Takes the address, opens the folder, and starts to serve, deliver and sweep.
 pub async fn start(config: Config) -> Result<Running, StartError> {
     // First the address: a start that fails on it has not touched the folder.
-    let listener = TcpListener::bind(config.listen).await.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AddrInUse => StartError::InUse(config.listen),
-        _ => StartError::Listen { address: config.listen, cause },
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|cause| match cause.kind() {
+            io::ErrorKind::AddrInUse => StartError::InUse(config.listen),
+            _ => StartError::Listen {
+                address: config.listen,
+                cause,
+            },
+        })?;
+    let address = listener.local_addr().map_err(|cause| StartError::Listen {
+        address: config.listen,
+        cause,
     })?;
-    let address = listener
-        .local_addr()
-        .map_err(|cause| StartError::Listen { address: config.listen, cause })?;
-    let policy = config.allow_subnets.iter().copied().fold(Policy::public(), Policy::allow_subnet);
+    let policy = config
+        .allow_subnets
+        .iter()
+        .copied()
+        .fold(Policy::public(), Policy::allow_subnet);
     let (store, mut app) = setup::open(&config.data, policy, config.resolver, config.sending)?;
     app.public_origin.clone_from(&config.public_url);
     let sample = setup::sample(&app).await?;
@@ -157,13 +167,29 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .consumer(
             keyspace::JOBS,
             Arc::new(ringfence_jobs::consumer(app.clone())),
-            PumpOptions { batch: 1, max_in_flight: 16, grace: config.grace, ..PumpOptions::default() },
+            PumpOptions {
+                batch: 1,
+                max_in_flight: 16,
+                grace: config.grace,
+                ..PumpOptions::default()
+            },
         );
     let pump_stopped = told(stopped.clone());
     let pumping = tokio::spawn(async move { pump.run(pump_stopped).await });
     let sweeping = tokio::spawn(sweep(app.clone(), config.sweep_every, stopped));
     tracing::info!(%address, "serving");
-    Ok(Running { address, sample, parts: Parts { app, store, stop, serving, pumping, sweeping } })
+    Ok(Running {
+        address,
+        sample,
+        parts: Parts {
+            app,
+            store,
+            stop,
+            serving,
+            pumping,
+            sweeping,
+        },
+    })
 }
 
 impl Running {
@@ -181,7 +207,14 @@ impl Running {
     /// Stops: accepts no more, lets what is in flight finish within the grace period, and closes the
     /// store. What was accepted and not delivered goes on at the next start.
     pub async fn shutdown(self) -> Drained {
-        let Parts { app, store, stop, serving, pumping, sweeping } = self.parts;
+        let Parts {
+            app,
+            store,
+            stop,
+            serving,
+            pumping,
+            sweeping,
+        } = self.parts;
         stop.send_replace(true);
         // Requests first, deliveries beside them: what a last request queues is on disk anyway.
         let (served, pumped, swept) = tokio::join!(serving, pumping, sweeping);

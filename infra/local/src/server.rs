@@ -35,7 +35,7 @@ const MAX_CONNECTIONS: u32 = 4096;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For the whole of a request's body once the handler has begun to read it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a client may refuse to take in an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,17 +73,23 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .pipeline_flush(true);
+        .max_buf_size(MAX_HEAD_BYTES);
     let (stage, staged) = watch::channel(Stage::Serving);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
     let accepting = async {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection =
-                        serve_connection(http.clone(), stream, peer, handler.clone(), staged.clone());
+                    let connection = serve_connection(
+                        http.clone(),
+                        stream,
+                        peer,
+                        handler.clone(),
+                        staged.clone(),
+                    );
                     tokio::spawn(async move {
                         connection.await;
                         drop(place);
@@ -103,7 +109,9 @@ where
     }
     drop(listener);
     stage.send_replace(Stage::Draining);
-    let done = tokio::time::timeout(grace, places.acquire_many(MAX_CONNECTIONS)).await.is_ok();
+    let done = tokio::time::timeout(grace, places.acquire_many(MAX_CONNECTIONS))
+        .await
+        .is_ok();
     stage.send_replace(Stage::Cut);
     // Cut connections let go of the handler, and so of the store, before this returns.
     let _ = places.acquire_many(MAX_CONNECTIONS).await;
@@ -133,12 +141,20 @@ async fn serve_connection<H, F>(
     let _ = stream.set_nodelay(true);
     let address = ClientAddress(peer.ip().to_canonical());
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| Body::new(TimedBody { body, deadline: None }));
+        let mut request = request.map(|body| {
+            Body::new(TimedBody {
+                body,
+                deadline: None,
+            })
+        });
         request.extensions_mut().insert(address);
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let io = TimedWrites { stream: TokioIo::new(stream), deadline: None };
+    let io = TimedWrites {
+        stream: TokioIo::new(stream),
+        deadline: None,
+    };
     let mut connection = std::pin::pin!(http.serve_connection(io, service));
     loop {
         let stage = {
@@ -184,7 +200,9 @@ impl hyper::body::Body for TimedBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Http)));
         }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Some(Err(BodyError::TooSlow)))
     }
@@ -214,7 +232,9 @@ impl TimedWrites {
             self.deadline = None;
             return Poll::Ready(written);
         }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -231,7 +251,11 @@ impl Read for TimedWrites {
 }
 
 impl Write for TimedWrites {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.timed(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
@@ -248,10 +272,10 @@ impl Write for TimedWrites {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(cx, |stream, cx| stream.poll_flush(cx))
+        self.timed(cx, Write::poll_flush)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(cx, |stream, cx| stream.poll_shutdown(cx))
+        self.timed(cx, Write::poll_shutdown)
     }
 }

@@ -31,7 +31,11 @@ pub fn open(
     sending: send::Options,
 ) -> Result<(Arc<Embedded>, App), StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Arc::new(Embedded::open(data, &Options::default(), Arc::clone(&clock))?);
+    let store = Arc::new(Embedded::open(
+        data,
+        &Options::default(),
+        Arc::clone(&clock),
+    )?);
     let sender = Sender::new(policy, resolver, sending)?;
     let app = App::new(
         store.clone(),
@@ -51,7 +55,8 @@ pub async fn new_key(
     name: &str,
     scopes: Vec<Scope>,
 ) -> Result<(ApiKey, ApiKeySecret), StoreError> {
-    app.create_api_key(owner, name.to_owned(), scopes, None, &Actor::system()).await
+    app.create_api_key(owner, name.to_owned(), scopes, None, &Actor::system())
+        .await
 }
 
 /// Gives a new folder an agency, an account and the operator's key.
@@ -60,7 +65,11 @@ pub async fn new_key(
 /// comes last, so that a start that dies half way is finished by the next one.
 pub(crate) async fn sample(app: &App) -> Result<Sample, SettingsError> {
     let is_new = app.api_keys_of(&Owner::Platform).await?.is_empty()
-        && app.history(Owner::Platform.as_str(), 1, None).await?.0.is_empty();
+        && app
+            .history(Owner::Platform.as_str(), 1, None)
+            .await?
+            .0
+            .is_empty();
     let actor = Actor::system();
     let agency = match app.agencies(1, None).await?.items.pop() {
         None if is_new => Some(app.create_agency("Sample agency", &actor).await?.value),
@@ -69,14 +78,25 @@ pub(crate) async fn sample(app: &App) -> Result<Sample, SettingsError> {
     let account = match &agency {
         None => None,
         Some(agency) => match app.accounts_of(&agency.id, 1, None).await?.items.pop() {
-            None if is_new => Some(app.create_account(&agency.id, "Sample account", &actor).await?.value),
+            None if is_new => Some(
+                app.create_account(&agency.id, "Sample account", &actor)
+                    .await?
+                    .value,
+            ),
             found => found,
         },
     };
     let new_key = if is_new {
-        Some(new_key(app, Owner::Platform, "First key", Scope::ALL.to_vec()).await?.1)
+        Some(
+            new_key(app, Owner::Platform, "First key", Scope::ALL.to_vec())
+                .await?
+                .1,
+        )
     } else {
         None
     };
-    Ok(Sample { account: account.map(|account| account.id), new_key })
+    Ok(Sample {
+        account: account.map(|account| account.id),
+        new_key,
+    })
 }

@@ -6,19 +6,18 @@ use clap::{Parser, Subcommand, ValueEnum};
 use ringfence_domain::{access::Scope, id};
 use ringfence_webhook::{Subnet, Verifier};
 
-/// Call events in, signed callbacks out: the whole of Ringfence on one port and one data folder.
-///
-/// Without a command it serves. A new data folder gets a sample account, and the terminal shows an API
-/// key and a first request to try.
+/// The command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "ringfence",
     version,
+    about = "Call events in, signed callbacks out: the whole of Ringfence on one port and one data folder.\n\n\
+             Without a command it serves. A new data folder gets a sample account, and the terminal shows\n\
+             an API key and a first request to try.",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    max_term_width = 100,
-    after_help = "Every option is also an environment variable, named beside it.\n\
-                  Try it: ringfence demo"
+    after_help = "Each option is also an environment variable, named beside it. A list is separated by commas.\n\
+                  ringfence COMMAND --help tells more about a command. See it at work: ringfence demo"
 )]
 pub struct Args {
     /// What to do.
@@ -47,7 +46,13 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// The data folder; made if there is none
-    #[arg(long, value_name = "FOLDER", default_value = "./data", env = "RINGFENCE_DATA", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "./data",
+        env = "RINGFENCE_DATA",
+        hide_env_values = true
+    )]
     pub data: PathBuf,
     /// The address and port to listen on
     #[arg(
@@ -59,10 +64,10 @@ pub struct Serve {
         value_parser = address
     )]
     pub listen: SocketAddr,
-    /// Also send callbacks to this subnet, such as 127.0.0.0/8; repeatable. Unless given, callbacks go
-    /// to public addresses only
+    /// Subnets that callbacks may go to beside public addresses.
     #[arg(
         long = "allow-subnet",
+        help = "Also send callbacks to this subnet, such as 127.0.0.0/8\n(repeatable; off unless given)",
         value_name = "CIDR",
         env = "RINGFENCE_ALLOW_SUBNET",
         hide_env_values = true,
@@ -70,10 +75,10 @@ pub struct Serve {
         value_parser = subnet
     )]
     pub allow_subnets: Vec<Subnet>,
-    /// The address under which the world reaches this server, such as <https://calls.example.com>
-    #[arg(long, value_name = "URL", env = "RINGFENCE_PUBLIC_URL", hide_env_values = true, value_parser = origin)]
+    /// Its own address as the world sees it.
+    #[arg(long, help = "The address under which the world reaches this server,\nsuch as https://calls.example.com", value_name = "URL", env = "RINGFENCE_PUBLIC_URL", hide_env_values = true, value_parser = origin)]
     pub public_url: Option<String>,
-    /// How logs, which go to standard error, are written
+    /// How logs are written (to standard error)
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, env = "RINGFENCE_LOG", hide_env_values = true)]
     pub log: LogFormat,
     /// The least important thing that is logged
@@ -91,22 +96,16 @@ pub struct Serve {
 /// How logs are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people
     Text,
-    /// A JSON object a line
     Json,
 }
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogLevel {
-    /// What needs somebody
     Error,
-    /// What may need somebody
     Warn,
-    /// What happens now and then
     Info,
-    /// What happens with each event
     Debug,
 }
 
@@ -131,11 +130,17 @@ pub struct NewKey {
     #[command(flatten)]
     pub owner: KeyOwner,
     /// A name to know it by
-    #[arg(long, default_value = "Made on the command line", env = "RINGFENCE_KEY_NAME", hide_env_values = true)]
+    #[arg(
+        long,
+        default_value = "Made on the command line",
+        env = "RINGFENCE_KEY_NAME",
+        hide_env_values = true
+    )]
     pub name: String,
-    /// What it allows, such as events:write; repeatable. Unless given: everything
+    /// What it allows.
     #[arg(
         long = "scope",
+        help = "What it allows, such as events:write\n(repeatable; everything unless given)",
         value_name = "SCOPE",
         env = "RINGFENCE_KEY_SCOPE",
         hide_env_values = true,
@@ -173,15 +178,21 @@ pub struct RevokeKey {
 #[derive(Debug, clap::Args)]
 pub struct Folder {
     /// The data folder
-    #[arg(long, value_name = "FOLDER", default_value = "./data", env = "RINGFENCE_DATA", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "./data",
+        env = "RINGFENCE_DATA",
+        hide_env_values = true
+    )]
     pub data: PathBuf,
 }
 
 /// Whose key.
 #[derive(Debug, clap::Args)]
 pub struct KeyOwner {
-    /// The key of this agency or account (agy_… or acc_…) instead of the operator's
-    #[arg(long, value_name = "ID", env = "RINGFENCE_KEY_OWNER", hide_env_values = true, value_parser = owner)]
+    /// Whose key.
+    #[arg(long, help = "An agency or account (agy_… or acc_…) whose key it is,\ninstead of the operator's", value_name = "ID", env = "RINGFENCE_KEY_OWNER", hide_env_values = true, value_parser = owner)]
     pub owner: Option<String>,
 }
 
@@ -190,17 +201,18 @@ pub struct KeyOwner {
 pub struct Listen {
     /// The address and port to listen on
     #[arg(
-        long,
+        long = "listen",
         value_name = "ADDRESS",
         default_value = "127.0.0.1:9090",
         env = "RINGFENCE_RECEIVER_LISTEN",
         hide_env_values = true,
         value_parser = address
     )]
-    pub listen: SocketAddr,
-    /// A signing secret (whsec_…) or public key (whpk_…) to verify with; repeatable
+    pub address: SocketAddr,
+    /// What to verify with.
     #[arg(
         long = "secret",
+        help = "A signing secret (whsec_…) or public key (whpk_…) to verify with\n(repeatable)",
         value_name = "SECRET",
         env = "RINGFENCE_RECEIVER_SECRET",
         hide_env_values = true,
@@ -218,15 +230,27 @@ pub struct Listen {
     )]
     pub fail: Option<u16>,
     /// Answer this many milliseconds late
-    #[arg(long, value_name = "MS", default_value_t = 0, env = "RINGFENCE_RECEIVER_DELAY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 0,
+        env = "RINGFENCE_RECEIVER_DELAY",
+        hide_env_values = true
+    )]
     pub delay: u64,
 }
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Keep what happens in this folder, which must be new; else a temporary one is used and removed
-    #[arg(long, value_name = "FOLDER", env = "RINGFENCE_DEMO_DATA", hide_env_values = true)]
+    /// Where to keep what happens.
+    #[arg(
+        long,
+        help = "Keep what happens in this folder, which must be new\n(else a temporary one is made, and removed at the end)",
+        value_name = "FOLDER",
+        env = "RINGFENCE_DEMO_DATA",
+        hide_env_values = true
+    )]
     pub data: Option<PathBuf>,
     /// Do not wait between calls
     #[arg(long, env = "RINGFENCE_DEMO_FAST", hide_env_values = true)]
@@ -234,19 +258,23 @@ pub struct Demo {
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "expected an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
+    text.parse()
+        .map_err(|_| "expected an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
 }
 
 fn subnet(text: &str) -> Result<Subnet, String> {
-    text.parse().map_err(|error: ringfence_webhook::target::SubnetError| error.to_string())
+    text.parse()
+        .map_err(|error: ringfence_webhook::target::SubnetError| error.to_string())
 }
 
 fn verifier(text: &str) -> Result<Verifier, String> {
-    text.parse().map_err(|error: ringfence_webhook::sign::KeyError| error.to_string())
+    text.parse()
+        .map_err(|error: ringfence_webhook::sign::KeyError| error.to_string())
 }
 
 fn origin(text: &str) -> Result<String, &'static str> {
-    const WRONG: &str = "expected http:// or https:// and a host, without path, like https://calls.example.com";
+    const WRONG: &str =
+        "expected http:// or https:// and a host, without path, like https://calls.example.com";
     let url = url::Url::parse(text).map_err(|_| WRONG)?;
     let is_origin = matches!(url.scheme(), "http" | "https")
         && url.has_host()
@@ -255,14 +283,21 @@ fn origin(text: &str) -> Result<String, &'static str> {
         && url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none();
-    if is_origin { Ok(url.origin().ascii_serialization()) } else { Err(WRONG) }
+    if is_origin {
+        Ok(url.origin().ascii_serialization())
+    } else {
+        Err(WRONG)
+    }
 }
 
 fn scope(name: &str) -> Result<Scope, String> {
-    Scope::ALL.into_iter().find(|scope| scope.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
-        format!("expected one of {}", names.join(", "))
-    })
+    Scope::ALL
+        .into_iter()
+        .find(|scope| scope.as_str() == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
 }
 
 fn owner(text: &str) -> Result<String, &'static str> {
@@ -287,9 +322,17 @@ mod tests {
     #[test]
     fn every_option_has_an_environment_variable() {
         fn check(command: &clap::Command) {
-            for option in command.get_arguments().filter(|one| one.get_long().is_some()) {
+            for option in command
+                .get_arguments()
+                .filter(|one| one.get_long().is_some())
+            {
                 let is_own = !matches!(option.get_id().as_str(), "help" | "version");
-                assert_eq!(option.get_env().is_some(), is_own, "{} {option}", command.get_name());
+                assert_eq!(
+                    option.get_env().is_some(),
+                    is_own,
+                    "{} {option}",
+                    command.get_name()
+                );
             }
             command.get_subcommands().for_each(check);
         }
@@ -298,9 +341,21 @@ mod tests {
 
     #[test]
     fn a_public_url_is_an_origin() {
-        assert_eq!(origin("https://calls.example.com/").unwrap(), "https://calls.example.com");
-        assert_eq!(origin("http://127.0.0.1:8080").unwrap(), "http://127.0.0.1:8080");
-        for wrong in ["calls.example.com", "https://a/path", "https://u:p@a", "ftp://a", "https://a/?x"] {
+        assert_eq!(
+            origin("https://calls.example.com/").unwrap(),
+            "https://calls.example.com"
+        );
+        assert_eq!(
+            origin("http://127.0.0.1:8080").unwrap(),
+            "http://127.0.0.1:8080"
+        );
+        for wrong in [
+            "calls.example.com",
+            "https://a/path",
+            "https://u:p@a",
+            "ftp://a",
+            "https://a/?x",
+        ] {
             assert!(origin(wrong).is_err(), "{wrong}");
         }
     }

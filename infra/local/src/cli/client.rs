@@ -24,7 +24,11 @@ pub enum ClientError {
     #[error("the answer cannot be read")]
     Answer,
     #[error("{method} {path} was answered with {status}")]
-    Status { method: Method, path: String, status: StatusCode },
+    Status {
+        method: Method,
+        path: String,
+        status: StatusCode,
+    },
 }
 
 /// A client with an API key.
@@ -37,24 +41,37 @@ pub struct Client {
 impl Client {
     /// A client that has not connected yet.
     pub fn new(server: SocketAddr, key: String) -> Self {
-        Self { server, key, connection: None }
+        Self {
+            server,
+            key,
+            connection: None,
+        }
     }
 
     /// Posts a body.
-    pub async fn post(&mut self, path: &str, content_type: &str, body: Bytes) -> Result<Value, ClientError> {
+    pub async fn post(
+        &mut self,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Value, ClientError> {
         let request = Request::post(path).header(header::CONTENT_TYPE, content_type);
         self.send(request, body).await
     }
 
     /// Sends a merge patch of a settings document that was never saved.
-    pub async fn patch_first(&mut self, path: &str, patch: &Value) -> Result<Value, ClientError> {
+    pub async fn patch_first(&mut self, path: &str, changes: &Value) -> Result<Value, ClientError> {
         let request = Request::patch(path)
             .header(header::CONTENT_TYPE, "application/merge-patch+json")
             .header(header::IF_MATCH, "\"0\"");
-        self.send(request, Bytes::from(patch.to_string())).await
+        self.send(request, Bytes::from(changes.to_string())).await
     }
 
-    async fn send(&mut self, request: http::request::Builder, body: Bytes) -> Result<Value, ClientError> {
+    async fn send(
+        &mut self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<Value, ClientError> {
         let request = request
             .header(header::HOST, self.server.to_string())
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key))
@@ -68,7 +85,11 @@ impl Client {
             .map_err(|_| ClientError::Answer)?
             .to_bytes();
         if !status.is_success() {
-            return Err(ClientError::Status { method, path, status });
+            return Err(ClientError::Status {
+                method,
+                path,
+                status,
+            });
         }
         serde_json::from_slice(&answer).map_err(|_| ClientError::Answer)
     }

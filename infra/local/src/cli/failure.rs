@@ -2,17 +2,25 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
+use clap::error::{ContextKind, ContextValue};
 use ringfence_embedded::OpenError;
 use ringfence_local::StartError;
 use ringfence_ports::StoreError;
+
+use super::client::ClientError;
 
 /// One line for the terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("cannot start: {0}")]
     Runtime(io::Error),
-    #[error("{address} is in use by another program; choose another port with --listen {suggestion}")]
-    InUse { address: std::net::SocketAddr, suggestion: std::net::SocketAddr },
+    #[error(
+        "{address} is in use by another program; choose another port with --listen {suggestion}"
+    )]
+    InUse {
+        address: std::net::SocketAddr,
+        suggestion: std::net::SocketAddr,
+    },
     #[error("{}", folder_in_use(.0))]
     Held(PathBuf),
     #[error("{0}")]
@@ -27,6 +35,8 @@ pub enum Failure {
     Store(#[from] StoreError),
     #[error("the demo's own folder cannot be used: {0}")]
     Scratch(io::Error),
+    #[error("the demo went wrong: {0}")]
+    Api(#[from] ClientError),
     #[error("the demo went wrong: {0}")]
     Demo(String),
 }
@@ -44,7 +54,10 @@ impl From<StartError> for Failure {
             StartError::InUse(address) => {
                 let mut suggestion = address;
                 suggestion.set_port(address.port().checked_add(1).unwrap_or(8081));
-                Self::InUse { address, suggestion }
+                Self::InUse {
+                    address,
+                    suggestion,
+                }
             }
             StartError::Folder(OpenError::Held { folder }) => Self::Held(folder),
             other => Self::Start(other),
@@ -58,6 +71,15 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         // A closed pipe (`ringfence --help | head`) is nobody's error.
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    if let (Some(cause), Some(ContextValue::String(option))) = (
+        std::error::Error::source(error),
+        error.get(ContextKind::InvalidArg),
+    ) {
+        // clap's own text quotes the value, which may be a secret with a slip of the pen in it.
+        let option = option.split(' ').next().unwrap_or(option);
+        eprintln!("ringfence: {option}: {cause}");
+        return ExitCode::from(2);
     }
     let text = error.render().to_string();
     let mut lines = text

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Receives until it is told to stop.
 pub async fn listen(args: Listen) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let listener = bind(args.listen).await?;
+    let listener = bind(args.address).await?;
     let address = listener.local_addr().map_err(Failure::Runtime)?;
     say(&greeting(&origin_of(address), &args));
     let colour = colours();
@@ -41,13 +41,18 @@ pub async fn listen(args: Listen) -> Result<(), Failure> {
             // Who started it may have closed standard output.
             let _ = io::stdout().write_all(shown(&callback, now, colour).as_bytes());
             tokio::time::sleep(Duration::from_millis(args.delay)).await;
-            if let Some(status) = args.fail.and_then(|status| StatusCode::from_u16(status).ok()) {
+            if let Some(status) = args
+                .fail
+                .and_then(|status| StatusCode::from_u16(status).ok())
+            {
                 return receiver::status(status);
             }
             if let Verdict::Refused(_) = callback.verdict {
                 return receiver::status(StatusCode::UNAUTHORIZED);
             }
-            callback.challenge_answer().unwrap_or_else(|| receiver::status(StatusCode::NO_CONTENT))
+            callback
+                .challenge_answer()
+                .unwrap_or_else(|| receiver::status(StatusCode::NO_CONTENT))
         }
     };
     server::serve(listener, handler, signals.received(), GRACE).await;
@@ -72,7 +77,11 @@ pub fn colours() -> bool {
 
 /// `text` in a colour (an SGR code), if there are any.
 pub fn coloured(text: &str, code: u8, colour: bool) -> String {
-    if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    if colour {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Colour of what is well.
@@ -121,7 +130,11 @@ fn shown(callback: &Callback, now: Timestamp, colour: bool) -> String {
         Verdict::Unchecked => coloured("not verified: no --secret was given", YELLOW, colour),
         Verdict::Refused(reason) => coloured(&format!("NOT VERIFIED: {reason}"), RED, colour),
     };
-    let id = if callback.id.is_empty() { "no webhook-id" } else { &callback.id };
+    let id = if callback.id.is_empty() {
+        "no webhook-id"
+    } else {
+        &callback.id
+    };
     let mut text = format!(
         "\n{}  {}  {}  {verdict}\n",
         now.strftime("%H:%M:%SZ"),
@@ -159,7 +172,7 @@ fn indented(json: &str) -> String {
         match c {
             '{' | '[' => {
                 text.push(c);
-                while rest.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+                while rest.next_if(char::is_ascii_whitespace).is_some() {}
                 if !is_end(rest.peek()) {
                     depth += 1;
                     new_line(&mut text, depth);
@@ -215,7 +228,10 @@ mod tests {
     fn json_is_indented_in_the_senders_order() {
         let json = r#"{"z":1,"a":[{"q":"x,\"{y:"},[],{ }],"e":"\\"}"#;
         let shown = indented(json);
-        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), serde_json::from_str::<Value>(json).unwrap());
+        assert_eq!(
+            serde_json::from_str::<Value>(&shown).unwrap(),
+            serde_json::from_str::<Value>(json).unwrap()
+        );
         assert_eq!(
             shown,
             "{\n  \"z\": 1,\n  \"a\": [\n    {\n      \"q\": \"x,\\\"{y:\"\n    },\n    [],\n    {}\n  ],\n  \"e\": \"\\\\\"\n}"

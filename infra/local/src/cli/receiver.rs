@@ -40,13 +40,21 @@ pub struct Callback {
 }
 
 /// Takes a request in. `Err` is the answer to what is no callback.
-pub async fn take(request: Request<Body>, keys: &[Verifier], now: Timestamp) -> Result<Callback, Response> {
+pub async fn take(
+    request: Request<Body>,
+    keys: &[Verifier],
+    now: Timestamp,
+) -> Result<Callback, Response> {
     let (parts, body) = request.into_parts();
     if parts.method != http::Method::POST {
         return Err(status(StatusCode::METHOD_NOT_ALLOWED));
     }
     let header = |name: &header::HeaderName| {
-        parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     };
     let body = read_limited(Request::new(body), MAX_BODY_BYTES)
         .await
@@ -56,12 +64,25 @@ pub async fn take(request: Request<Body>, keys: &[Verifier], now: Timestamp) -> 
         Verdict::Unchecked
     } else {
         let (time, signatures) = (header(&WEBHOOK_TIMESTAMP), header(&WEBHOOK_SIGNATURE));
-        match verify(keys, id, time, signatures, &body, now.as_second(), DEFAULT_TOLERANCE) {
+        match verify(
+            keys,
+            id,
+            time,
+            signatures,
+            &body,
+            now.as_second(),
+            DEFAULT_TOLERANCE,
+        ) {
             Ok(()) => Verdict::Verified,
             Err(error) => Verdict::Refused(error),
         }
     };
-    Ok(Callback { id: id.to_owned(), verdict, event: event(&body), body })
+    Ok(Callback {
+        id: id.to_owned(),
+        verdict,
+        event: event(&body),
+        body,
+    })
 }
 
 /// The JSON of a body: all of it, or that of the form field `detail`.
@@ -71,7 +92,9 @@ fn event(body: &[u8]) -> Value {
     }
     let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body).unwrap_or_default();
     let detail = fields.into_iter().find(|(name, _)| name == "detail");
-    detail.and_then(|(_, json)| serde_json::from_str(&json).ok()).unwrap_or_default()
+    detail
+        .and_then(|(_, json)| serde_json::from_str(&json).ok())
+        .unwrap_or_default()
 }
 
 impl Callback {
@@ -84,7 +107,8 @@ impl Callback {
     pub fn challenge_answer(&self) -> Option<Response> {
         let challenge = self.event["data"]["challenge"].as_str()?;
         (self.event["type"] == CHALLENGE_TYPE).then(|| {
-            let mut response = Response::new(Body::from(json!({ "challenge": challenge }).to_string()));
+            let mut response =
+                Response::new(Body::from(json!({ "challenge": challenge }).to_string()));
             let json = header::HeaderValue::from_static("application/json");
             response.headers_mut().insert(header::CONTENT_TYPE, json);
             response
@@ -106,7 +130,9 @@ mod tests {
     use super::*;
 
     fn request(headers: &[(header::HeaderName, &str)], body: &str) -> Request<Body> {
-        let mut request = Request::post("/").body(Body::from(body.to_owned())).unwrap();
+        let mut request = Request::post("/")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
@@ -118,22 +144,44 @@ mod tests {
         let key = Key::Symmetric(Secret::from_random(&[7; 32]).unwrap());
         let now = Timestamp::from_second(1_770_000_000).unwrap();
         let body = r#"{"type":"cdr.created"}"#;
-        let signature = sign(std::slice::from_ref(&key), "dlv_1", now.as_second(), body.as_bytes()).unwrap();
+        let signature = sign(
+            std::slice::from_ref(&key),
+            "dlv_1",
+            now.as_second(),
+            body.as_bytes(),
+        )
+        .unwrap();
         let headers = [
             (WEBHOOK_ID, "dlv_1"),
             (WEBHOOK_TIMESTAMP, "1770000000"),
             (WEBHOOK_SIGNATURE, signature.as_str()),
         ];
         let keys = [key.verifier()];
-        let genuine = take(request(&headers, body), &keys, now).await.ok().unwrap();
+        let genuine = take(request(&headers, body), &keys, now)
+            .await
+            .ok()
+            .unwrap();
         assert_eq!(genuine.verdict, Verdict::Verified);
-        assert_eq!((genuine.id.as_str(), genuine.event_type()), ("dlv_1", "cdr.created"));
+        assert_eq!(
+            (genuine.id.as_str(), genuine.event_type()),
+            ("dlv_1", "cdr.created")
+        );
 
-        let forged = take(request(&headers, r#"{"type":"forged"}"#), &keys, now).await.ok().unwrap();
+        let forged = take(request(&headers, r#"{"type":"forged"}"#), &keys, now)
+            .await
+            .ok()
+            .unwrap();
         assert_eq!(forged.verdict, Verdict::Refused(VerifyError::NoMatch));
         let unsigned = take(request(&[], body), &keys, now).await.ok().unwrap();
         assert_eq!(unsigned.verdict, Verdict::Refused(VerifyError::Id));
-        assert_eq!(take(request(&[], body), &[], now).await.ok().unwrap().verdict, Verdict::Unchecked);
+        assert_eq!(
+            take(request(&[], body), &[], now)
+                .await
+                .ok()
+                .unwrap()
+                .verdict,
+            Verdict::Unchecked
+        );
     }
 
     #[tokio::test]
@@ -142,10 +190,19 @@ mod tests {
         let asked = r#"{"type":"ringfence.challenge","data":{"challenge":"abc"}}"#;
         let asked = take(request(&[], asked), &[], now).await.ok().unwrap();
         let answer = asked.challenge_answer().unwrap();
-        let answer = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
+        let answer = axum::body::to_bytes(answer.into_body(), 1000)
+            .await
+            .unwrap();
         assert_eq!(&answer[..], br#"{"challenge":"abc"}"#);
 
-        let form = take(request(&[], "detail=%7B%22taskid%22%3A%227%22%7D"), &[], now).await.ok().unwrap();
+        let form = take(
+            request(&[], "detail=%7B%22taskid%22%3A%227%22%7D"),
+            &[],
+            now,
+        )
+        .await
+        .ok()
+        .unwrap();
         assert_eq!(form.event, json!({"taskid": "7"}));
         assert!(form.challenge_answer().is_none());
     }

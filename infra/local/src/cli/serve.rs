@@ -51,7 +51,10 @@ impl Signals {
     /// Takes them over from the system, which would end the process.
     pub fn new() -> Result<Self, Failure> {
         let take = |kind| signal(kind).map_err(Failure::Runtime);
-        Ok(Self { interrupt: take(SignalKind::interrupt())?, terminate: take(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: take(SignalKind::interrupt())?,
+            terminate: take(SignalKind::terminate())?,
+        })
     }
 
     /// The next one.
@@ -69,7 +72,10 @@ pub fn say(line: &str) {
 }
 
 fn greeting(running: &Running, args: &Serve) -> String {
-    let origin = args.public_url.clone().unwrap_or_else(|| origin_of(running.address));
+    let origin = args
+        .public_url
+        .clone()
+        .unwrap_or_else(|| origin_of(running.address));
     let folder = std::fs::canonicalize(&args.data).unwrap_or_else(|_| args.data.clone());
     let data = shell_word(&args.data.to_string_lossy());
     let mut lines = vec![
@@ -80,7 +86,11 @@ fn greeting(running: &Running, args: &Serve) -> String {
         format!("  Data      {}", folder.display()),
     ];
     if let Some(account) = &running.sample.account {
-        let what = if running.sample.new_key.is_some() { "a sample, made just now" } else { "the first one" };
+        let what = if running.sample.new_key.is_some() {
+            "a sample, made just now"
+        } else {
+            "the first one"
+        };
         lines.push(format!("  Account   {account}  ({what})"));
     }
     match &running.sample.new_key {
@@ -90,7 +100,10 @@ fn greeting(running: &Running, args: &Serve) -> String {
         )),
     }
     if !args.allow_subnets.is_empty() {
-        lines.push(format!("  Warning   callbacks may also go to {}  (--allow-subnet)", list(&args.allow_subnets)));
+        lines.push(format!(
+            "  Warning   callbacks may also go to {}  (--allow-subnet)",
+            list(&args.allow_subnets)
+        ));
     }
     if let Some(account) = &running.sample.account {
         lines.push(String::new());
@@ -120,7 +133,8 @@ fn first_request(origin: &str, account: &str) -> Vec<String> {
     };
     vec![
         format!("  curl {origin}/v1/accounts/{account}/{path} \\"),
-        "    -H \"Authorization: Bearer $RINGFENCE_KEY\" -H 'Content-Type: application/json' \\".to_owned(),
+        "    -H \"Authorization: Bearer $RINGFENCE_KEY\" -H 'Content-Type: application/json' \\"
+            .to_owned(),
         format!("    {data}"),
     ]
 }
@@ -128,20 +142,34 @@ fn first_request(origin: &str, account: &str) -> Vec<String> {
 /// Where to reach a server from this machine.
 pub fn origin_of(mut address: std::net::SocketAddr) -> String {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     format!("http://{address}")
 }
 
 fn list(subnets: &[Subnet]) -> String {
-    subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    subnets
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// As a shell takes it for one word.
 fn shell_word(text: &str) -> String {
     let is_plain = !text.is_empty()
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '~'));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '~'));
+    if is_plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -153,7 +181,10 @@ mod tests {
         assert_eq!(shell_word("./data"), "./data");
         assert_eq!(shell_word("my data"), "'my data'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
-        assert_eq!(origin_of(([0, 0, 0, 0], 8080).into()), "http://127.0.0.1:8080");
+        assert_eq!(
+            origin_of(([0, 0, 0, 0], 8080).into()),
+            "http://127.0.0.1:8080"
+        );
         assert_eq!(origin_of("[::]:1".parse().unwrap()), "http://[::1]:1");
     }
 }

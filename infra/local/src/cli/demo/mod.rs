@@ -1,7 +1,7 @@
 //! `ringfence demo`: the whole set, a receiver, and a day of calls between them.
 
-mod script;
 mod scratch;
+mod script;
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use ringfence_webhook::Verifier;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
-use self::{script::Post, scratch::Scratch};
+use self::{scratch::Scratch, script::Post};
 use super::{
     args::{Demo, LogFormat, LogLevel},
     client::{Client, ClientError},
@@ -63,7 +63,10 @@ pub async fn demo(args: Demo) -> Result<(), Failure> {
     receiver.stop().await;
     running.shutdown().await;
     if let (Ok(()), Some(kept)) = (&outcome, args.data) {
-        say(&format!("\nIts data is in {0}; look around in it with: ringfence --data {0}", kept.display()));
+        say(&format!(
+            "\nIts data is in {0}; look around in it with: ringfence --data {0}",
+            kept.display()
+        ));
     }
     outcome
 }
@@ -84,7 +87,7 @@ async fn play(running: &Running, receiver: &Receiver, fast: bool) -> Result<(), 
         receiver.url,
     ));
     let mut client = Client::new(running.address, key.reveal().to_owned());
-    set_up(&mut client, account, receiver).await.map_err(failed)?;
+    set_up(&mut client, account, receiver).await?;
     say("Callbacks set for cdr, call_status and predictive_task; phone number masking on.");
     say("The receiver will answer one of them with 500, so that you see it come again.\n");
 
@@ -93,51 +96,71 @@ async fn play(running: &Running, receiver: &Receiver, fast: bool) -> Result<(), 
     let span = posts.last().map_or(0, |post| post.second) - second;
     for post in &posts {
         if !fast && span > 0 {
-            let share = f64::from(u32::try_from(post.second - second).unwrap_or(0)) / f64::from(u32::try_from(span).unwrap_or(1));
+            let share = f64::from(u32::try_from(post.second - second).unwrap_or(0))
+                / f64::from(u32::try_from(span).unwrap_or(1));
             tokio::time::sleep(PLAYED_IN.mul_f64(share)).await;
             second = post.second;
         }
         let at = Instant::now();
-        let delivery = send(&mut client, account, post).await.map_err(failed)?;
+        let delivery = send(&mut client, account, post).await?;
         sent.push((delivery, at));
     }
-    let complete = tokio::time::timeout(PATIENCE, receiver.verified(sent.len())).await.is_ok();
+    let complete = tokio::time::timeout(PATIENCE, receiver.verified(sent.len()))
+        .await
+        .is_ok();
     summary(&sent, receiver, complete)
 }
 
 /// Through the API, as anybody would.
-async fn set_up(client: &mut Client, account: &str, receiver: &Receiver) -> Result<(), ClientError> {
+async fn set_up(
+    client: &mut Client,
+    account: &str,
+    receiver: &Receiver,
+) -> Result<(), ClientError> {
     let url = json!({ "url": receiver.url });
-    let callbacks: Value = CALLBACKS.into_iter().map(|name| (name.to_owned(), url.clone())).collect();
+    let callbacks: Value = CALLBACKS
+        .into_iter()
+        .map(|name| (name.to_owned(), url.clone()))
+        .collect();
     let settings = format!("/v1/accounts/{account}/settings");
-    let saved = client.patch_first(&format!("{settings}/callbacks"), &callbacks).await?;
+    let saved = client
+        .patch_first(&format!("{settings}/callbacks"), &callbacks)
+        .await?;
     let secrets = CALLBACKS
         .into_iter()
         .map(|name| saved["secrets"][name]["secret"].as_str()?.parse().ok())
         .collect::<Option<Vec<Verifier>>>()
         .ok_or(ClientError::Answer)?;
     receiver.trust(secrets);
-    client.patch_first(&format!("{settings}/security"), &json!({"phone_number_masking": true})).await?;
+    client
+        .patch_first(
+            &format!("{settings}/security"),
+            &json!({"phone_number_masking": true}),
+        )
+        .await?;
     Ok(())
 }
 
 /// Posts one event; answers with the id of its delivery.
 async fn send(client: &mut Client, account: &str, post: &Post) -> Result<String, ClientError> {
     let path = format!("/v1/accounts/{account}/{}", post.path);
-    let answer = client.post(&path, "application/json", post.body.clone()).await?;
-    answer["results"][0]["delivery"].as_str().map(str::to_owned).ok_or(ClientError::Answer)
-}
-
-fn failed(error: ClientError) -> Failure {
-    Failure::Demo(error.to_string())
+    let answer = client
+        .post(&path, "application/json", post.body.clone())
+        .await?;
+    answer["results"][0]["delivery"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or(ClientError::Answer)
 }
 
 fn summary(sent: &[(String, Instant)], receiver: &Receiver, complete: bool) -> Result<(), Failure> {
-    let received = receiver.received();
+    let all_seen = receiver.received();
     let mut latencies = Vec::new();
     let (mut delivered, mut retried, mut forged) = (0, 0, 0);
     for (delivery, at) in sent {
-        let Some(seen) = received.get(delivery) else { continue };
+        let Some(seen) = all_seen.get(delivery) else {
+            continue;
+        };
         forged += seen.refused;
         retried += usize::from(seen.attempts > 1);
         if let Some(verified) = seen.verified {
@@ -147,9 +170,12 @@ fn summary(sent: &[(String, Instant)], receiver: &Receiver, complete: bool) -> R
             }
         }
     }
-    drop(received);
+    drop(all_seen);
     latencies.sort_unstable();
-    let p50 = latencies.get(latencies.len() / 2).copied().unwrap_or_default();
+    let p50 = latencies
+        .get(latencies.len() / 2)
+        .copied()
+        .unwrap_or_default();
     say(&format!(
         "\nPosted {}, delivered and verified {delivered}, retried {retried}. From post to callback: p50 {:.1} ms.",
         sent.len(),
@@ -158,7 +184,11 @@ fn summary(sent: &[(String, Instant)], receiver: &Receiver, complete: bool) -> R
     if complete && delivered == sent.len() && forged == 0 {
         Ok(())
     } else {
-        Err(Failure::Demo(format!("{} of {} callbacks were not delivered and verified", sent.len() - delivered, sent.len())))
+        Err(Failure::Demo(format!(
+            "{} of {} callbacks were not delivered and verified",
+            sent.len() - delivered,
+            sent.len()
+        )))
     }
 }
 
@@ -190,8 +220,14 @@ struct Receiver {
 impl Receiver {
     async fn start() -> Result<Self, Failure> {
         let listener = listen::bind(([127, 0, 0, 1], 0).into()).await?;
-        let url = format!("{}/", origin_of(listener.local_addr().map_err(Failure::Runtime)?));
-        let state = Arc::new(State { colour: listen::colours(), ..State::default() });
+        let url = format!(
+            "{}/",
+            origin_of(listener.local_addr().map_err(Failure::Runtime)?)
+        );
+        let state = Arc::new(State {
+            colour: listen::colours(),
+            ..State::default()
+        });
         let (stop, stopped) = oneshot::channel();
         let shared = state.clone();
         let serving = tokio::spawn(server::serve(
@@ -203,11 +239,20 @@ impl Receiver {
             async { drop(stopped.await) },
             Duration::from_secs(2),
         ));
-        Ok(Self { url, state, stop, serving })
+        Ok(Self {
+            url,
+            state,
+            stop,
+            serving,
+        })
     }
 
     fn trust(&self, secrets: Vec<Verifier>) {
-        *self.state.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+        *self
+            .state
+            .secrets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = secrets;
     }
 
     fn received(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
@@ -218,7 +263,13 @@ impl Receiver {
     async fn verified(&self, count: usize) {
         loop {
             let news = self.state.news.notified();
-            if self.received().values().filter(|seen| seen.verified.is_some()).count() >= count {
+            if self
+                .received()
+                .values()
+                .filter(|seen| seen.verified.is_some())
+                .count()
+                >= count
+            {
                 return;
             }
             news.await;
@@ -237,7 +288,11 @@ impl State {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = self
+            .secrets
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let callback = match receiver::take(request, &secrets, Timestamp::now()).await {
             Ok(callback) => callback,
             Err(answer) => return answer,
@@ -250,18 +305,31 @@ impl State {
         if let Verdict::Refused(reason) = verdict {
             seen.refused += 1;
             drop(received);
-            say(&shown(&callback, &coloured(&format!("NOT VERIFIED: {reason}"), RED, self.colour)));
+            say(&shown(
+                &callback,
+                &coloured(&format!("NOT VERIFIED: {reason}"), RED, self.colour),
+            ));
             return receiver::status(StatusCode::UNAUTHORIZED);
         }
         if callback.event["id"] == FAILS_ONCE && !self.has_failed.swap(true, Ordering::Relaxed) {
             drop(received);
-            say(&shown(&callback, &coloured("answered with 500", YELLOW, self.colour)));
+            say(&shown(
+                &callback,
+                &coloured("answered with 500", YELLOW, self.colour),
+            ));
             return receiver::status(StatusCode::INTERNAL_SERVER_ERROR);
         }
         seen.verified.get_or_insert(at);
-        let again = if seen.attempts > 1 { format!(", attempt {}", seen.attempts) } else { String::new() };
+        let again = if seen.attempts > 1 {
+            format!(", attempt {}", seen.attempts)
+        } else {
+            String::new()
+        };
         drop(received);
-        say(&shown(&callback, &format!("{}{again}", coloured("verified", GREEN, self.colour))));
+        say(&shown(
+            &callback,
+            &format!("{}{again}", coloured("verified", GREEN, self.colour)),
+        ));
         self.news.notify_waiters();
         receiver::status(StatusCode::NO_CONTENT)
     }
@@ -270,19 +338,35 @@ impl State {
 /// A callback in a line: the time in the call centre, what happened, whether it is genuine.
 fn shown(callback: &Callback, verdict: &str) -> String {
     let event = &callback.event;
-    let at = event["timestamp"].as_str().and_then(|at| at.get(11..19)).unwrap_or("--:--:--");
+    let at = event["timestamp"]
+        .as_str()
+        .and_then(|at| at.get(11..19))
+        .unwrap_or("--:--:--");
     let data = &event["data"];
     let text = |name: &str| data[name].as_str().unwrap_or("?").to_owned();
     let mut about = match callback.event_type() {
-        "recording.available" => format!("{} of {}", data["recording"]["id"].as_str().unwrap_or("?"), text("call_id")),
+        "recording.available" => format!(
+            "{} of {}",
+            data["recording"]["id"].as_str().unwrap_or("?"),
+            text("call_id")
+        ),
         "predictive_task.completed" => {
             let progress = &data["progress"];
-            format!("{}: {} of {} answered", text("task_id"), progress["answered"], progress["total"])
+            format!(
+                "{}: {} of {} answered",
+                text("task_id"),
+                progress["answered"],
+                progress["total"]
+            )
         }
         _ => format!("{} → {}", text("from"), text("to")),
     };
     if let Some(disposition) = data["disposition"].as_str() {
         let _ = write!(about, "  {disposition}");
     }
-    format!("  {at}  {:<31}  {:<44}  {verdict}", harmless(callback.event_type()), harmless(&about))
+    format!(
+        "  {at}  {:<31}  {:<44}  {verdict}",
+        harmless(callback.event_type()),
+        harmless(&about)
+    )
 }

@@ -25,16 +25,26 @@ impl Scratch {
                 Err(error) => error.kind() == io::ErrorKind::NotFound,
             };
             return if is_new {
-                Ok(Self { path: path.to_owned(), is_kept: true })
+                Ok(Self {
+                    path: path.to_owned(),
+                    is_kept: true,
+                })
             } else {
                 Err(Failure::NotNew(path.to_owned()))
             };
         }
         let mut bytes = [0; 8];
         SystemRandom::new().fill(&mut bytes);
-        let path = std::env::temp_dir().join(format!("ringfence-demo-{:016x}", u64::from_ne_bytes(bytes)));
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(Failure::Scratch)?;
-        Ok(Self { path, is_kept: false })
+        let path =
+            std::env::temp_dir().join(format!("ringfence-demo-{:016x}", u64::from_ne_bytes(bytes)));
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(Failure::Scratch)?;
+        Ok(Self {
+            path,
+            is_kept: false,
+        })
     }
 
     /// Where it is.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::{Timestamp, ToSpan as _, Unit, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
-/// A CDR that a FreeSWITCH wrote.
+/// A CDR that a `FreeSWITCH` wrote.
 const FREESWITCH_CDR: &[u8] = include_bytes!("../../../../../events/ingest/freeswitch-cdr.json");
 
 /// The centre's own number.
@@ -22,19 +22,73 @@ pub struct Post {
 
 /// A day, request by request. Yesterday: a platform does not tell of the future.
 pub fn day(now: Timestamp) -> Vec<Post> {
-    let today = now.to_zoned(TimeZone::UTC).round(jiff::ZonedRound::new().smallest(Unit::Day).mode(jiff::RoundMode::Trunc));
-    let midnight = today.and_then(|day| day.checked_sub(1.day())).map_or(now, |day| day.timestamp());
-    let mut day = Day { midnight, posts: Vec::new() };
+    let today = now.to_zoned(TimeZone::UTC).round(
+        jiff::ZonedRound::new()
+            .smallest(Unit::Day)
+            .mode(jiff::RoundMode::Trunc),
+    );
+    let midnight = today
+        .and_then(|day| day.checked_sub(1.day()))
+        .map_or(now, |day| day.timestamp());
+    let mut day = Day {
+        midnight,
+        posts: Vec::new(),
+    };
 
-    Call::new("call-0901", "inbound", "+14155550132", CENTRE, clock(9, 2)).agent("2001", "ada").play(&mut day, Some(148), "answered");
-    Call::new("call-0902", "inbound", "+12025550147", CENTRE, clock(9, 31)).play(&mut day, None, "no_answer");
-    Call::new("call-0903", "outbound", CENTRE, "+442079460958", clock(9, 54)).agent("2002", "grace").play(&mut day, Some(312), "answered");
+    Call::new("call-0901", "inbound", "+14155550132", CENTRE, clock(9, 2))
+        .agent("2001", "ada")
+        .play(&mut day, Some(148), "answered");
+    Call::new("call-0902", "inbound", "+12025550147", CENTRE, clock(9, 31)).play(
+        &mut day,
+        None,
+        "no_answer",
+    );
+    Call::new(
+        "call-0903",
+        "outbound",
+        CENTRE,
+        "+442079460958",
+        clock(9, 54),
+    )
+    .agent("2002", "grace")
+    .play(&mut day, Some(312), "answered");
     day.freeswitch(clock(10, 20));
     day.predictive_task(clock(11, 0));
-    Call::new("call-0904", "outbound", CENTRE, "+13125550164", clock(13, 10)).agent("2001", "ada").play(&mut day, None, "busy");
-    Call::new("call-0905", "inbound", "+61255501234", CENTRE, clock(14, 42)).agent("2002", "grace").play(&mut day, Some(95), "answered");
-    Call::new("call-0906", "inbound", "+442079460321", CENTRE, clock(16, 5)).agent("2001", "ada").play(&mut day, Some(421), "answered");
-    Call::new("call-0907", "inbound", "+14155550175", CENTRE, clock(17, 25)).play(&mut day, None, "canceled");
+    Call::new(
+        "call-0904",
+        "outbound",
+        CENTRE,
+        "+13125550164",
+        clock(13, 10),
+    )
+    .agent("2001", "ada")
+    .play(&mut day, None, "busy");
+    Call::new(
+        "call-0905",
+        "inbound",
+        "+61255501234",
+        CENTRE,
+        clock(14, 42),
+    )
+    .agent("2002", "grace")
+    .play(&mut day, Some(95), "answered");
+    Call::new(
+        "call-0906",
+        "inbound",
+        "+442079460321",
+        CENTRE,
+        clock(16, 5),
+    )
+    .agent("2001", "ada")
+    .play(&mut day, Some(421), "answered");
+    Call::new(
+        "call-0907",
+        "inbound",
+        "+14155550175",
+        CENTRE,
+        clock(17, 25),
+    )
+    .play(&mut day, None, "canceled");
     day.posts.sort_by_key(|post| post.second);
     day.posts
 }
@@ -50,17 +104,29 @@ struct Day {
 
 impl Day {
     fn at(&self, second: i64) -> String {
-        let at = self.midnight.checked_add(second.seconds()).unwrap_or(self.midnight);
+        let at = self
+            .midnight
+            .checked_add(second.seconds())
+            .unwrap_or(self.midnight);
         format!("{at:.0}")
     }
 
     fn event(&mut self, second: i64, event_type: &str, id: &str, data: &Value) {
-        let event = json!({"type": event_type, "id": id, "timestamp": self.at(second), "data": data});
-        self.posts.push(Post { second, path: "events", body: event.to_string().into() });
+        let event =
+            json!({"type": event_type, "id": id, "timestamp": self.at(second), "data": data});
+        self.posts.push(Post {
+            second,
+            path: "events",
+            body: event.to_string().into(),
+        });
     }
 
     fn freeswitch(&mut self, second: i64) {
-        self.posts.push(Post { second, path: "ingest/freeswitch", body: Bytes::from_static(FREESWITCH_CDR) });
+        self.posts.push(Post {
+            second,
+            path: "ingest/freeswitch",
+            body: Bytes::from_static(FREESWITCH_CDR),
+        });
     }
 
     /// Six numbers dialled, four reached, and the end of it.
@@ -85,9 +151,15 @@ impl Day {
             };
             self.event(second, event_type, &format!("{task}-{place}"), &data);
         }
-        let progress = json!({"total": 6, "dialed": 6, "answered": 4, "unanswered": 2, "remaining": 0});
+        let progress =
+            json!({"total": 6, "dialed": 6, "answered": 4, "unanswered": 2, "remaining": 0});
         let end = json!({"task_id": task, "end_reason": "over", "progress": progress});
-        self.event(start + 1800, "predictive_task.completed", &format!("{task}-completed"), &end);
+        self.event(
+            start + 1800,
+            "predictive_task.completed",
+            &format!("{task}-completed"),
+            &end,
+        );
     }
 }
 
@@ -102,7 +174,12 @@ struct Call {
 impl Call {
     fn new(id: &'static str, direction: &str, from: &str, to: &str, start: i64) -> Self {
         let mut data = Map::new();
-        for (name, value) in [("call_id", id), ("direction", direction), ("from", from), ("to", to)] {
+        for (name, value) in [
+            ("call_id", id),
+            ("direction", direction),
+            ("from", from),
+            ("to", to),
+        ] {
             data.insert(name.to_owned(), json!(value));
         }
         Self { id, data, start }
@@ -119,10 +196,22 @@ impl Call {
         const RING: i64 = 9;
         let started = day.at(self.start);
         self.set("started_at", started.clone());
-        self.tell(day, 0, "call.ringing", "ringing", &[("ringing_at", json!(started))]);
+        self.tell(
+            day,
+            0,
+            "call.ringing",
+            "ringing",
+            &[("ringing_at", json!(started))],
+        );
         if talk.is_some() {
             let answered = json!(day.at(self.start + RING));
-            self.tell(day, RING, "call.answered", "answered", &[("answered_at", answered.clone())]);
+            self.tell(
+                day,
+                RING,
+                "call.answered",
+                "answered",
+                &[("answered_at", answered.clone())],
+            );
             self.data.insert("answered_at".to_owned(), answered);
         }
         let length = RING + talk.unwrap_or(12);
@@ -153,7 +242,12 @@ impl Call {
             let recording = json!({"id": id, "duration": talk, "url": url});
             let data = json!({"call_id": self.id, "recording": recording});
             let second = self.start + length + 40;
-            day.event(second, "recording.available", &format!("{}-recording", self.id), &data);
+            day.event(
+                second,
+                "recording.available",
+                &format!("{}-recording", self.id),
+                &data,
+            );
         }
     }
 
@@ -161,10 +255,25 @@ impl Call {
         self.data.insert(name.to_owned(), Value::String(value));
     }
 
-    fn tell(&self, day: &mut Day, after: i64, event_type: &str, what: &str, more: &[(&str, Value)]) {
+    fn tell(
+        &self,
+        day: &mut Day,
+        after: i64,
+        event_type: &str,
+        what: &str,
+        more: &[(&str, Value)],
+    ) {
         let mut data = self.data.clone();
-        data.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        day.event(self.start + after, event_type, &format!("{}-{what}", self.id), &Value::Object(data));
+        data.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone())),
+        );
+        day.event(
+            self.start + after,
+            event_type,
+            &format!("{}-{what}", self.id),
+            &Value::Object(data),
+        );
     }
 }
 
@@ -188,8 +297,17 @@ mod tests {
             assert!(at < now && at.as_second() >= now.as_second() - 2 * 86_400);
         }
         assert_eq!(types.len(), 8, "{types:?}");
-        assert_eq!(Vec::from_iter(dispositions), ["answered", "busy", "canceled", "no_answer"]);
-        assert_eq!(posts.iter().filter(|post| post.path == "ingest/freeswitch").count(), 1);
+        assert_eq!(
+            Vec::from_iter(dispositions),
+            ["answered", "busy", "canceled", "no_answer"]
+        );
+        assert_eq!(
+            posts
+                .iter()
+                .filter(|post| post.path == "ingest/freeswitch")
+                .count(),
+            1
+        );
         assert!(posts.is_sorted_by_key(|post| post.second));
     }
 }

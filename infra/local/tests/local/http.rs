@@ -1,0 +1,192 @@
+//! The face that all functions show together.
+
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::OnceLock,
+};
+
+use ringfence_local::{Config, Running, api, start};
+use serde_json::Value;
+
+use crate::process::Folder;
+
+/// One server for all tests of this file, in this process.
+fn server() -> SocketAddr {
+    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
+    *ADDRESS.get_or_init(|| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let folder = Folder::new("http");
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let running: Running = start(Config {
+                    listen: ([127, 0, 0, 1], 0).into(),
+                    ..Config::new(folder.path())
+                })
+                .await
+                .unwrap();
+                sender.send(running.address).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        receiver.recv().unwrap()
+    })
+}
+
+/// What comes back until the server closes the connection.
+fn exchange(request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server()).unwrap();
+    // A server that refuses a request may close before it was read.
+    let _ = stream.write_all(request);
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8(response).unwrap()
+}
+
+fn request(method: &str, path: &str, headers: &str) -> (String, String) {
+    let text =
+        format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n");
+    let response = exchange(text.as_bytes());
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.to_ascii_lowercase(), body.to_owned())
+}
+
+fn json(body: &str) -> Value {
+    serde_json::from_str(body).unwrap()
+}
+
+#[test]
+fn what_is_not_there_is_a_problem_that_leads_on() {
+    for (method, path, status, code) in [
+        ("GET", "/v1/nothing", 404, "not-found"),
+        ("GET", "/..%2f..%2fetc/passwd", 404, "not-found"),
+        ("DELETE", "/v1/event-types", 405, "method-not-allowed"),
+        ("GET", "/v1/event-types/%ff", 400, "invalid-path"),
+        ("GET", "/problems/none", 404, "not-found"),
+    ] {
+        let (head, body) = request(method, path, "");
+        assert!(
+            head.starts_with(&format!("http/1.1 {status} ")),
+            "{path}: {head}"
+        );
+        assert!(
+            head.contains("content-type: application/problem+json"),
+            "{path}: {head}"
+        );
+        let kind = format!("/problems/{code}");
+        assert_eq!(json(&body)["type"], kind.as_str());
+        let (head, body) = request("GET", &kind, "");
+        assert!(head.starts_with("http/1.1 200 "));
+        assert_eq!(json(&body)["type"], kind.as_str());
+    }
+    let (head, _) = request("DELETE", "/v1/event-types", "");
+    assert!(head.contains("\nallow: get,head"), "{head}");
+}
+
+#[test]
+fn nothing_is_cached_or_guessed() {
+    for path in [
+        "/healthz",
+        "/v1/event-types",
+        "/openapi.json",
+        "/docs",
+        "/nowhere",
+    ] {
+        let (head, _) = request("GET", path, "");
+        assert!(head.contains("cache-control: no-store"), "{path}: {head}");
+        assert!(
+            head.contains("x-content-type-options: nosniff"),
+            "{path}: {head}"
+        );
+    }
+}
+
+#[test]
+fn the_document_is_whole_and_every_operation_stands_on_the_page() {
+    let (_, body) = request("GET", "/openapi.json", "");
+    let document = json(&body);
+    assert_eq!(document, api::openapi(None));
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["title"], "Ringfence");
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["bearer"]["scheme"], &schemes["basic"]["scheme"]),
+        (&"bearer".into(), &"basic".into())
+    );
+    let described: BTreeSet<&str> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["name"].as_str().unwrap())
+        .collect();
+
+    let (head, page) = request("GET", "/docs", "");
+    assert!(
+        head.contains("content-security-policy: default-src 'none'"),
+        "{head}"
+    );
+    assert!(
+        !page.contains("<script") && !page.contains("src=\"http") && !page.contains("href=\"http")
+    );
+    let mut ids = BTreeSet::new();
+    let mut operations = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        assert!(page.contains(&format!("<code>{path}</code>")), "{path}");
+        for (method, operation) in item.as_object().unwrap() {
+            operations += 1;
+            assert!(
+                page.contains(operation["summary"].as_str().unwrap()),
+                "{method} {path}"
+            );
+            let tag = operation["tags"][0].as_str().unwrap();
+            assert!(described.contains(tag), "the tag {tag} has no description");
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{method} {path}"
+            );
+        }
+    }
+    assert!(operations > 30, "{operations}");
+    assert_eq!(page.matches("<section ").count(), operations);
+}
+
+#[test]
+fn a_page_for_people_where_one_is_wanted() {
+    let (head, body) = request(
+        "GET",
+        "/problems/invalid-fields",
+        "accept: text/html,*/*\r\n",
+    );
+    assert!(head.contains("content-type: text/html"));
+    assert!(body.contains("Mend the fields"));
+    let (head, _) = request("GET", "/", "");
+    assert!(head.contains("location: /docs"), "{head}");
+}
+
+#[test]
+fn what_is_no_request_costs_little_and_ends() {
+    assert!(
+        exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+            .starts_with("HTTP/1.1 400 ")
+    );
+    let large = format!(
+        "GET /healthz HTTP/1.1\r\nhost: test\r\nx: {}\r\n\r\n",
+        "a".repeat(200_000)
+    );
+    let answer = exchange(large.as_bytes());
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
+        "{answer}"
+    );
+    let many = format!(
+        "GET /healthz HTTP/1.1\r\nhost: test\r\n{}\r\n",
+        "x: a\r\n".repeat(500)
+    );
+    let answer = exchange(many.as_bytes());
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
+        "{answer}"
+    );
+}

@@ -1,0 +1,5 @@
+//! The whole set on one data folder: as a process at a terminal, and over HTTP.
+
+mod http;
+mod process;
+mod terminal;
