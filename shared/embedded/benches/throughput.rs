@@ -2,13 +2,14 @@
 //!
 //! `accept`: 64 callers, each with one event row (1 KB) and one message a unit. `cycle`: the same,
 //! and a consumer that writes one indexed delivery row per message. `paced`: 200 units a second.
-//! `SECONDS`, `BODY` (bytes of a message) and `FOLDER` change the defaults.
+//! `SECONDS`, `BODY` (bytes of a message), `FOLDER` and `ORDERED` (keys rise with time, as `UUIDv7` does)
+//! change the defaults.
 
 #![allow(clippy::cast_precision_loss, reason = "rates to read, not to count on")]
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -27,8 +28,12 @@ fn setting(name: &str, default: usize) -> usize {
         .unwrap_or(default)
 }
 
-/// Evenly spread, as hashed or random ids are.
+/// Evenly spread, as hashed or random ids are; `ORDERED` leaves them in the order of time.
 fn spread(n: u64) -> u64 {
+    static ORDERED: OnceLock<bool> = OnceLock::new();
+    if *ORDERED.get_or_init(|| std::env::var_os("ORDERED").is_some()) {
+        return n;
+    }
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     n ^ (n >> 31)

@@ -4,26 +4,30 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
 use crate::writer::{Job, Submit};
 
-/// Pages in the log that are worth a checkpoint. More of them let a page that is written again and
-/// again be copied once.
-const ENOUGH: i32 = 4000;
+/// Pages in the log that are worth a checkpoint. A commit that meets the sync of a checkpoint waits
+/// for the disk, so each is small.
+const ENOUGH: i32 = 1000;
 
-/// A log of this many pages did not come to its end while the writer kept adding: the writer has to
-/// do the last bit itself, so that it may start the log over.
-const TOO_MANY: i32 = 16_000;
+/// Checkpoints are this far apart at least: under load, a page that is written again and again is
+/// then copied less often.
+const APART: Duration = Duration::from_millis(200);
+
+/// A log of this many pages (128 MiB) did not come to its end while the writer kept adding: the
+/// writer has to do the last bit itself, so that it may start the log over.
+const TOO_MANY: i32 = 32_000;
 
 /// How often an idle store is looked after.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// One look for expired rows.
-const PURGE_EVERY: u32 = 6;
+/// How often expired rows are looked for.
+const PURGE_EVERY: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Log {
@@ -78,15 +82,17 @@ impl Keeper {
 impl Log {
     fn keep(&self, connection: &Connection, submit: &Submit) {
         let mut copied = 0;
-        let mut rounds = 0;
+        let mut swept = Instant::now();
         loop {
-            std::thread::park_timeout(IDLE);
+            if self.pages.load(Ordering::Relaxed) - copied < ENOUGH {
+                std::thread::park_timeout(IDLE);
+            }
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            rounds += 1;
-            if rounds % PURGE_EVERY == 0 {
+            if swept.elapsed() >= PURGE_EVERY {
                 self.purge(submit);
+                swept = Instant::now();
             }
             let pages = self.pages.load(Ordering::Relaxed);
             if pages == copied {
@@ -94,10 +100,11 @@ impl Log {
             }
             copied = run(connection);
             if pages >= TOO_MANY {
-                // What came meanwhile is little: the next time round it is nearly all of it.
+                // What came meanwhile is little: then this is nearly all of it.
                 run(connection);
                 submit.send(Job::Checkpoint);
             }
+            std::thread::sleep(APART);
         }
     }
 

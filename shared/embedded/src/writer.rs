@@ -7,12 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ringfence_ports::{Clock, Key, Message, Op, Put, StoreError, Unit, When};
+use ringfence_ports::{Clock, Key, Message, Op, StoreError, Unit, When};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::{closed, unavailable};
 use crate::memory::{Held, Memory, Place};
+use crate::rows::{self, Found};
 
 /// A transaction ends at this many jobs or bytes, so that the first caller in it does not wait long.
 const MAX_JOBS: usize = 1024;
@@ -321,13 +322,13 @@ impl Writer {
         // The most frequent write of all needs no look before.
         if let [Op::Put(put)] = unit.ops.as_slice()
             && put.when == When::Absent
-            && insert(&self.connection, put, true)?
+            && rows::insert(&self.connection, put, true)?
         {
             return Ok(Ok(()));
         }
         self.found.clear();
         for (n, op) in unit.ops.iter().enumerate() {
-            let found = look(&self.connection, op)?;
+            let found = rows::look(&self.connection, op)?;
             let version = found
                 .filter(|found| found.expires.is_none_or(|at| at > now))
                 .map(|f| f.version);
@@ -349,9 +350,9 @@ impl Writer {
         for (op, found) in unit.ops.iter().zip(&self.found) {
             match (op, found) {
                 (Op::Put(put), None) => {
-                    insert(&self.connection, put, false)?;
+                    rows::insert(&self.connection, put, false)?;
                 }
-                (Op::Put(put), Some(found)) => update(&self.connection, put, found, now)?,
+                (Op::Put(put), Some(found)) => rows::update(&self.connection, put, found, now)?,
                 (Op::Delete(..), Some(found)) => {
                     self.connection
                         .prepare_cached("DELETE FROM rows WHERE id = ?1")?
@@ -741,92 +742,4 @@ pub(crate) fn next_due(connection: &Connection) -> rusqlite::Result<Option<i64>>
     connection
         .prepare_cached("SELECT min(due) FROM queue_delayed")?
         .query_row([], |row| row.get(0))
-}
-
-/// What a condition needs to know of a stored row.
-#[derive(Clone, Copy)]
-struct Found {
-    id: i64,
-    version: i64,
-    expires: Option<i64>,
-    /// A put leaves the indexes and the expiry as they are.
-    same_place: bool,
-}
-
-fn look(connection: &Connection, op: &Op) -> rusqlite::Result<Option<Found>> {
-    let key = op.key();
-    connection
-        .prepare_cached(
-            "SELECT id, version, expires, i0pk, i0sk, i1pk, i1sk FROM rows WHERE pk = ?1 AND sk = ?2",
-        )?
-        .query_row([&key.pk, &key.sk], |row| {
-            let expires = row.get(2)?;
-            let mut same_place = false;
-            if let Op::Put(put) = op {
-                same_place = put.expires_at.map(jiff::Timestamp::as_millisecond) == expires;
-                for (n, key) in put.index.iter().enumerate() {
-                    let (pk, sk) = (row.get_ref(3 + 2 * n)?, row.get_ref(4 + 2 * n)?);
-                    let stored = pk.as_str_or_null()?.zip(sk.as_str_or_null()?);
-                    same_place &= stored == key.as_ref().map(|key| (key.pk.as_str(), key.sk.as_str()));
-                }
-            }
-            Ok(Found { id: row.get(0)?, version: row.get(1)?, expires, same_place })
-        })
-        .optional()
-}
-
-/// `false`: there is a row, expired or not, and `if_absent` let it be.
-fn insert(connection: &Connection, put: &Put, if_absent: bool) -> rusqlite::Result<bool> {
-    let sql = if if_absent {
-        "INSERT INTO rows (pk, sk, version, expires, i0pk, i0sk, i1pk, i1sk, doc) \
-         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (pk, sk) DO NOTHING"
-    } else {
-        "INSERT INTO rows (pk, sk, version, expires, i0pk, i0sk, i1pk, i1sk, doc) \
-         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)"
-    };
-    let [first, second] = &put.index;
-    let changed = connection.prepare_cached(sql)?.execute(params![
-        put.key.pk,
-        put.key.sk,
-        put.expires_at.map(jiff::Timestamp::as_millisecond),
-        first.as_ref().map(|key| &key.pk),
-        first.as_ref().map(|key| &key.sk),
-        second.as_ref().map(|key| &key.pk),
-        second.as_ref().map(|key| &key.sk),
-        put.doc,
-    ])?;
-    Ok(changed == 1)
-}
-
-fn update(connection: &Connection, put: &Put, found: &Found, now: i64) -> rusqlite::Result<()> {
-    let expired = found.expires.is_some_and(|at| at <= now);
-    let version = if expired {
-        1
-    } else {
-        found.version.saturating_add(1)
-    };
-    if found.same_place {
-        // `SQLite` rewrites the index entries of every column that is set, changed or not.
-        connection
-            .prepare_cached("UPDATE rows SET version = ?2, doc = ?3 WHERE id = ?1")?
-            .execute(params![found.id, version, put.doc])?;
-        return Ok(());
-    }
-    let [first, second] = &put.index;
-    connection
-        .prepare_cached(
-            "UPDATE rows SET version = ?2, doc = ?3, expires = ?4, i0pk = ?5, i0sk = ?6, i1pk = ?7, \
-             i1sk = ?8 WHERE id = ?1",
-        )?
-        .execute(params![
-            found.id,
-            version,
-            put.doc,
-            put.expires_at.map(jiff::Timestamp::as_millisecond),
-            first.as_ref().map(|key| &key.pk),
-            first.as_ref().map(|key| &key.sk),
-            second.as_ref().map(|key| &key.pk),
-            second.as_ref().map(|key| &key.sk),
-        ])?;
-    Ok(())
 }
