@@ -8,11 +8,17 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+};
 use aws_types::SdkConfig;
-use ringfence_aws::{Aws, Connection, Counter, Credentials, Store, StoreOptions, TTL_ATTRIBUTE};
+use ringfence_aws::{
+    Aws, Connection, Counter, Credentials, KmsKeys, Record, Store, StoreOptions, TTL_ATTRIBUTE,
+    consume,
+};
 use ringfence_ports::contract::TestClock;
-use ringfence_ports::{Clock, SystemRandom};
+use ringfence_ports::{Clock, Consumer, SystemRandom};
 
 pub const MAX_RECEIVES: u32 = 5;
 
@@ -202,5 +208,78 @@ impl Account {
         };
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         Store::new(&self.aws(), options, clock, Arc::new(SystemRandom::new()))
+    }
+
+    /// Keys of the two kinds that [`KmsKeys`] needs.
+    pub async fn keys(&self) -> KmsKeys {
+        let kms = aws_sdk_kms::Client::new(&self.config);
+        let made = kms.create_key().send().await.expect("a key");
+        let seal = made.key_metadata.expect("its metadata").key_id;
+        let mac = kms
+            .create_key()
+            .key_spec(KeySpec::Hmac256)
+            .key_usage(KeyUsageType::GenerateVerifyMac);
+        let mac = mac
+            .send()
+            .await
+            .expect("a key")
+            .key_metadata
+            .expect("its metadata")
+            .key_id;
+        KmsKeys::new(&self.aws(), seal, mac, Arc::new(SystemRandom::new()))
+    }
+
+    /// Does what Lambda does between SQS and a function, until nothing is visible. Answers how many
+    /// batches that were.
+    pub async fn drain(&self, url: &str, consumer: &Arc<dyn Consumer>) -> u32 {
+        let sqs = self.sqs();
+        let mut batches = 0;
+        loop {
+            let received = sqs
+                .receive_message()
+                .queue_url(url)
+                .max_number_of_messages(10)
+                .message_system_attribute_names(MessageSystemAttributeName::All)
+                .send()
+                .await
+                .expect("a batch");
+            let messages = received.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return batches;
+            }
+            batches += 1;
+            let records = messages.iter().map(|message| {
+                let attribute = |name| message.attributes().and_then(|all| all.get(&name)).cloned();
+                let receives = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
+                Record {
+                    id: message.message_id().unwrap().to_owned(),
+                    body: message.body().unwrap().to_owned(),
+                    group: attribute(MessageSystemAttributeName::MessageGroupId)
+                        .unwrap_or_default(),
+                    receives: receives.map_or(0, |n| n.parse().unwrap()),
+                }
+            });
+            let failed = consume(consumer, records.collect()).await;
+            let done = messages
+                .iter()
+                .filter(|m| !failed.iter().any(|id| m.message_id() == Some(id)));
+            let entries: Vec<_> = done
+                .enumerate()
+                .map(|(n, message)| {
+                    DeleteMessageBatchRequestEntry::builder()
+                        .id(n.to_string())
+                        .receipt_handle(message.receipt_handle().unwrap())
+                        .build()
+                        .unwrap()
+                })
+                .collect();
+            if !entries.is_empty() {
+                let deleted = sqs
+                    .delete_message_batch()
+                    .queue_url(url)
+                    .set_entries(Some(entries));
+                deleted.send().await.expect("deleted");
+            }
+        }
     }
 }

@@ -1,0 +1,209 @@
+//! What events cost on AWS, counted where requests leave the SDK: accepted in one request of so many,
+//! and delivered. README.md has the money.
+
+mod common;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use common::Account;
+use ringfence_aws::Tally;
+use ringfence_domain::App;
+use ringfence_domain::callback::Dispatcher;
+use ringfence_domain::event::{ContentKind, native, source};
+use ringfence_domain::history::Actor;
+use ringfence_domain::settings::{Edit, Tenant};
+use ringfence_ports::contract::TestRandom;
+use ringfence_ports::{Clock, Consumer, Queue, Table};
+use ringfence_test_support::Receiver;
+use ringfence_webhook::target::SystemResolver;
+use ringfence_webhook::{Policy, Sender, send};
+use serde_json::{Value, json};
+
+/// An installation on the emulator, with one account whose CDRs go to a receiver.
+struct Installation {
+    aws: Account,
+    app: Arc<App>,
+    dispatcher: Arc<dyn Consumer>,
+    dispatch_url: String,
+    account: String,
+    receiver: Receiver,
+}
+
+impl Installation {
+    async fn new() -> Option<Self> {
+        let aws = Account::new()?;
+        aws.create_table("main").await;
+        let dispatch_url = aws.create_queue("dispatch").await;
+        let jobs_url = aws.create_queue("jobs").await;
+        let urls = HashMap::from([
+            ("dispatch".to_owned(), dispatch_url.clone()),
+            ("jobs".to_owned(), jobs_url),
+        ]);
+        let store = Arc::new(aws.store_over(urls));
+        let policy = Policy::public().allow_subnet("127.0.0.0/8".parse().unwrap());
+        let resolver = Arc::new(SystemResolver::default());
+        let clock: Arc<dyn Clock> = Arc::new(aws.clock.clone());
+        let app = Arc::new(App::new(
+            store.clone() as Arc<dyn Table>,
+            store as Arc<dyn Queue>,
+            Arc::new(aws.keys().await),
+            clock,
+            Arc::new(TestRandom::new(1)),
+            Sender::new(policy, resolver, send::Options::default()).unwrap(),
+        ));
+        let receiver = Receiver::start().await;
+        let actor = Actor::system();
+        let agency = app.create_agency("Agency", &actor).await.unwrap().value.id;
+        let tenant = app
+            .create_account(&agency, "Account", &actor)
+            .await
+            .unwrap()
+            .value;
+        let account = tenant.id.clone();
+        let tenant = Tenant::Account(tenant);
+        let callbacks = Edit::Put(json!({ "cdr": { "url": receiver.url() } }));
+        app.save_callbacks(&tenant, 0, callbacks, false, &actor)
+            .await
+            .unwrap();
+        let dispatcher = Arc::new(Dispatcher::new(app.clone()));
+        let new = Self {
+            aws,
+            app,
+            dispatcher,
+            dispatch_url,
+            account,
+            receiver,
+        };
+        // What a process does once (reading the settings, announcing the day) is done.
+        new.cost(events("warm", 1)).await;
+        Some(new)
+    }
+
+    /// Accepts these in one request and delivers them.
+    async fn cost(&self, body: Value) -> (Tally, Tally) {
+        let now = self.aws.clock.now();
+        let parsed = native::parse(
+            ContentKind::Json,
+            body.to_string().as_bytes(),
+            &self.account,
+            now,
+        )
+        .unwrap();
+        self.cost_of(parsed).await
+    }
+
+    async fn cost_of(
+        &self,
+        parsed: Vec<Result<ringfence_domain::event::Event, ringfence_domain::event::EventError>>,
+    ) -> (Tally, Tally) {
+        let count = parsed.len();
+        self.aws.counter.take();
+        let config = self
+            .app
+            .account_config(&self.account)
+            .await
+            .unwrap()
+            .unwrap();
+        self.app.accept(&config, parsed).await.unwrap();
+        let accepting = self.aws.counter.take();
+        self.aws.drain(&self.dispatch_url, &self.dispatcher).await;
+        assert_eq!(self.receiver.take().len(), count);
+        (accepting, self.aws.counter.take())
+    }
+}
+
+/// CDRs as large as the sample of `events/ingest`: a kilobyte each.
+fn events(name: &str, count: usize) -> Value {
+    let sample = include_str!("../../../events/ingest/cdr.created.json");
+    let sample: Value = serde_json::from_str(sample).unwrap();
+    (0..count)
+        .map(|n| {
+            let mut event = sample.clone();
+            event["id"] = json!(format!("{name}-{n}-cdr"));
+            event["data"]["call_id"] = json!(format!("{name}-{n}"));
+            event
+        })
+        .collect()
+}
+
+fn requests(tally: &Tally) -> Vec<(&str, u64)> {
+    tally
+        .requests
+        .iter()
+        .map(|(name, n)| (name.as_str(), *n))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_of_a_kilobyte_is_two_writes_and_a_tenth_of_a_send() {
+    let Some(installation) = Installation::new().await else {
+        return;
+    };
+    for (count, sends) in [(1, 1), (10, 1), (100, 10), (1000, 100)] {
+        let (accepting, delivering) = installation
+            .cost(events(&format!("of{count}"), count))
+            .await;
+        eprintln!("{count} events: accepted {accepting:?}, delivered {delivering:?}");
+        let n = count as u64;
+        assert_eq!(
+            requests(&accepting),
+            [("PutItem", n), ("SendMessageBatch", sends)]
+        );
+        assert_eq!(requests(&delivering), [("PutItem", n)]);
+        #[allow(clippy::cast_precision_loss, reason = "a small count")]
+        let units = count as f64;
+        assert_eq!(
+            (accepting.writes(), accepting.reads()),
+            (units, 0.0),
+            "one write unit an event"
+        );
+        assert_eq!(
+            (delivering.writes(), delivering.reads()),
+            (units, 0.0),
+            "one write unit a delivery"
+        );
+        assert_eq!(accepting.billed_sends, sends);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_a_platform_costs_what_it_weighs_deflated() {
+    let Some(installation) = Installation::new().await else {
+        return;
+    };
+    let posts: [(&str, &[u8]); 2] = [
+        (
+            "freeswitch-cdr.json",
+            include_bytes!("../../../events/ingest/freeswitch-cdr.json"),
+        ),
+        (
+            "freeswitch-inbound.json",
+            include_bytes!("../../../events/ingest/freeswitch-inbound.json"),
+        ),
+    ];
+    for (name, body) in posts {
+        let post = source::Post {
+            content_type: Some("application/json"),
+            query: None,
+            body,
+            account_id: &installation.account,
+            received_at: installation.aws.clock.now(),
+        };
+        let (accepting, delivering) = installation
+            .cost_of(source::freeswitch::parse(&post).unwrap())
+            .await;
+        eprintln!(
+            "{name}, {} bytes: accepted {accepting:?}, delivered {delivering:?}",
+            body.len()
+        );
+        #[allow(clippy::cast_precision_loss, reason = "a small count")]
+        let plain = body.len().div_ceil(1024) as f64;
+        assert!(
+            accepting.writes() * 2.0 <= plain,
+            "{name}: {} of {plain}",
+            accepting.writes()
+        );
+        assert!(delivering.writes() <= 1.0);
+    }
+}
