@@ -16,6 +16,10 @@ use crate::{
     setup::{self, Sample},
 };
 
+/// How often a message may fail before it is given up. What makes one fail is mostly a store that
+/// cannot write (a full disk): with waits of up to five minutes this outlasts most of a day of that.
+const MAX_RECEIVES: u32 = 200;
+
 /// How to start.
 #[derive(Clone)]
 pub struct Config {
@@ -137,6 +141,17 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (store, mut app) = setup::open(&config.data, policy, config.resolver, config.sending)?;
     app.public_origin.clone_from(&config.public_url);
     let sample = setup::sample(&app).await?;
+    // Whatever made them fail, a new start is a new chance.
+    for queue in [keyspace::DISPATCH, keyspace::JOBS] {
+        let count = store.redrive(queue).await.map_err(SettingsError::from)?;
+        if count > 0 {
+            tracing::warn!(
+                queue = queue.0,
+                count,
+                "messages that had been given up are tried again"
+            );
+        }
+    }
     let app = Arc::new(app);
 
     let (stop, stopped) = watch::channel(false);
@@ -160,6 +175,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
                 // way of the others.
                 max_in_flight_per_group: 256,
                 max_in_flight: 4096,
+                max_receives: MAX_RECEIVES,
                 grace: config.grace,
                 ..PumpOptions::default()
             },
@@ -170,6 +186,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             PumpOptions {
                 batch: 1,
                 max_in_flight: 16,
+                max_receives: MAX_RECEIVES,
                 grace: config.grace,
                 ..PumpOptions::default()
             },

@@ -94,6 +94,7 @@ impl Code {
         self.row().3
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, four columns a code")]
     const fn row(self) -> (&'static str, StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedBody => (

@@ -109,10 +109,10 @@ fn greeting(origin: &str, args: &Listen) -> String {
     let _ = write!(
         text,
         "
-To have an account's callbacks sent here, with its id in ACCOUNT and an API key in RINGFENCE_KEY, on a
-server that was started with --allow-subnet 127.0.0.0/8:
+To have an account's callbacks sent here, with its id in RINGFENCE_ACCOUNT and an API key in RINGFENCE_KEY,
+on a server that was started with --allow-subnet 127.0.0.0/8:
 
-  curl -X PATCH http://127.0.0.1:8080/v1/accounts/$ACCOUNT/settings/callbacks \\
+  curl -X PATCH http://127.0.0.1:8080/v1/accounts/$RINGFENCE_ACCOUNT/settings/callbacks \\
     -H \"Authorization: Bearer $RINGFENCE_KEY\" -H 'Content-Type: application/merge-patch+json' \\
     -H 'If-Match: \"0\"' \\
     -d '{{\"cdr\":{{{url}}},\"call_status\":{{{url}}},\"predictive_task\":{{{url}}}}}'

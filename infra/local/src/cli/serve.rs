@@ -107,15 +107,21 @@ fn greeting(running: &Running, args: &Serve) -> String {
     }
     if let Some(account) = &running.sample.account {
         lines.push(String::new());
+        lines.push(
+            match running.sample.new_key {
+                Some(_) => "Post a first event, from another terminal:",
+                None => {
+                    "Post an event, from another terminal that has the API key in RINGFENCE_KEY:"
+                }
+            }
+            .to_owned(),
+        );
+        lines.push(String::new());
+        lines.push(format!("  export RINGFENCE_ACCOUNT={account}"));
         if let Some(key) = &running.sample.new_key {
-            lines.push("Post a first event:".to_owned());
-            lines.push(String::new());
             lines.push(format!("  export RINGFENCE_KEY={}", key.reveal()));
-        } else {
-            lines.push("Post an event, with the API key in RINGFENCE_KEY:".to_owned());
-            lines.push(String::new());
         }
-        lines.extend(first_request(&origin, account));
+        lines.extend(first_request(&origin));
     }
     lines.push(String::new());
     lines.push("Ctrl-C stops it.".to_owned());
@@ -124,7 +130,7 @@ fn greeting(running: &Running, args: &Serve) -> String {
 }
 
 /// A `curl` to copy: with a file where the source tree is at hand, else with an event of its own.
-fn first_request(origin: &str, account: &str) -> Vec<String> {
+fn first_request(origin: &str) -> Vec<String> {
     let (path, data) = if Path::new(SAMPLE_FILE).exists() {
         ("ingest/freeswitch", format!("--data-binary @{SAMPLE_FILE}"))
     } else {
@@ -132,7 +138,7 @@ fn first_request(origin: &str, account: &str) -> Vec<String> {
         ("events", format!("-d '{event}'"))
     };
     vec![
-        format!("  curl {origin}/v1/accounts/{account}/{path} \\"),
+        format!("  curl {origin}/v1/accounts/$RINGFENCE_ACCOUNT/{path} \\"),
         "    -H \"Authorization: Bearer $RINGFENCE_KEY\" -H 'Content-Type: application/json' \\"
             .to_owned(),
         format!("    {data}"),
