@@ -4,53 +4,72 @@ use std::{
     collections::BTreeSet,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    sync::OnceLock,
 };
 
-use ringfence_local::{Config, Running, api, start};
+use ringfence_local::{Config, api, start};
 use serde_json::Value;
 
 use crate::process::Folder;
 
-/// One server for all tests of this file, in this process.
-fn server() -> SocketAddr {
-    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
-    *ADDRESS.get_or_init(|| {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
+/// A server in this process, over a folder of its own.
+struct Site {
+    address: SocketAddr,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Site {
+    fn start() -> Self {
+        let (started, address) = std::sync::mpsc::channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
             let folder = Folder::new("http");
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
-                let running: Running = start(Config {
+                let config = Config {
                     listen: ([127, 0, 0, 1], 0).into(),
                     ..Config::new(folder.path())
-                })
-                .await
-                .unwrap();
-                sender.send(running.address).unwrap();
-                std::future::pending::<()>().await;
+                };
+                let running = start(config).await.unwrap();
+                started.send(running.address).unwrap();
+                let _ = stopped.await;
+                running.shutdown().await;
             });
         });
-        receiver.recv().unwrap()
-    })
+        Self {
+            address: address.recv().unwrap(),
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// What comes back until the server closes the connection.
+    fn exchange(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        // A server that refuses a request may close before it was read.
+        let _ = stream.write_all(request);
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response);
+        String::from_utf8(response).unwrap()
+    }
+
+    /// The head, in lower case, and the body of what comes back.
+    fn request(&self, method: &str, path: &str, headers: &str) -> (String, String) {
+        let text =
+            format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n");
+        let response = self.exchange(text.as_bytes());
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head.to_ascii_lowercase(), body.to_owned())
+    }
 }
 
-/// What comes back until the server closes the connection.
-fn exchange(request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(server()).unwrap();
-    // A server that refuses a request may close before it was read.
-    let _ = stream.write_all(request);
-    let mut response = Vec::new();
-    let _ = stream.read_to_end(&mut response);
-    String::from_utf8(response).unwrap()
-}
-
-fn request(method: &str, path: &str, headers: &str) -> (String, String) {
-    let text =
-        format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n");
-    let response = exchange(text.as_bytes());
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
-    (head.to_ascii_lowercase(), body.to_owned())
+impl Drop for Site {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 fn json(body: &str) -> Value {
@@ -59,6 +78,7 @@ fn json(body: &str) -> Value {
 
 #[test]
 fn what_is_not_there_is_a_problem_that_leads_on() {
+    let site = Site::start();
     for (method, path, status, code) in [
         ("GET", "/v1/nothing", 404, "not-found"),
         ("GET", "/..%2f..%2fetc/passwd", 404, "not-found"),
@@ -66,7 +86,7 @@ fn what_is_not_there_is_a_problem_that_leads_on() {
         ("GET", "/v1/event-types/%ff", 400, "invalid-path"),
         ("GET", "/problems/none", 404, "not-found"),
     ] {
-        let (head, body) = request(method, path, "");
+        let (head, body) = site.request(method, path, "");
         assert!(
             head.starts_with(&format!("http/1.1 {status} ")),
             "{path}: {head}"
@@ -77,16 +97,17 @@ fn what_is_not_there_is_a_problem_that_leads_on() {
         );
         let kind = format!("/problems/{code}");
         assert_eq!(json(&body)["type"], kind.as_str());
-        let (head, body) = request("GET", &kind, "");
+        let (head, body) = site.request("GET", &kind, "");
         assert!(head.starts_with("http/1.1 200 "));
         assert_eq!(json(&body)["type"], kind.as_str());
     }
-    let (head, _) = request("DELETE", "/v1/event-types", "");
+    let (head, _) = site.request("DELETE", "/v1/event-types", "");
     assert!(head.contains("\nallow: get,head"), "{head}");
 }
 
 #[test]
 fn nothing_is_cached_or_guessed() {
+    let site = Site::start();
     for path in [
         "/healthz",
         "/v1/event-types",
@@ -94,7 +115,7 @@ fn nothing_is_cached_or_guessed() {
         "/docs",
         "/nowhere",
     ] {
-        let (head, _) = request("GET", path, "");
+        let (head, _) = site.request("GET", path, "");
         assert!(head.contains("cache-control: no-store"), "{path}: {head}");
         assert!(
             head.contains("x-content-type-options: nosniff"),
@@ -105,7 +126,8 @@ fn nothing_is_cached_or_guessed() {
 
 #[test]
 fn the_document_is_whole_and_every_operation_stands_on_the_page() {
-    let (_, body) = request("GET", "/openapi.json", "");
+    let site = Site::start();
+    let (_, body) = site.request("GET", "/openapi.json", "");
     let document = json(&body);
     assert_eq!(document, api::openapi(None));
     assert_eq!(document["openapi"], "3.1.0");
@@ -122,7 +144,7 @@ fn the_document_is_whole_and_every_operation_stands_on_the_page() {
         .map(|tag| tag["name"].as_str().unwrap())
         .collect();
 
-    let (head, page) = request("GET", "/docs", "");
+    let (head, page) = site.request("GET", "/docs", "");
     assert!(
         head.contains("content-security-policy: default-src 'none'"),
         "{head}"
@@ -154,6 +176,7 @@ fn the_document_is_whole_and_every_operation_stands_on_the_page() {
 
 #[test]
 fn a_page_for_people_where_one_is_wanted() {
+    let site = Site::start();
     let (head, body) = request(
         "GET",
         "/problems/invalid-fields",
@@ -161,21 +184,22 @@ fn a_page_for_people_where_one_is_wanted() {
     );
     assert!(head.contains("content-type: text/html"));
     assert!(body.contains("Mend the fields"));
-    let (head, _) = request("GET", "/", "");
+    let (head, _) = site.request("GET", "/", "");
     assert!(head.contains("location: /docs"), "{head}");
 }
 
 #[test]
 fn what_is_no_request_costs_little_and_ends() {
+    let site = Site::start();
     assert!(
-        exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+        site.exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
             .starts_with("HTTP/1.1 400 ")
     );
     let large = format!(
         "GET /healthz HTTP/1.1\r\nhost: test\r\nx: {}\r\n\r\n",
         "a".repeat(200_000)
     );
-    let answer = exchange(large.as_bytes());
+    let answer = site.exchange(large.as_bytes());
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
         "{answer}"
@@ -184,7 +208,7 @@ fn what_is_no_request_costs_little_and_ends() {
         "GET /healthz HTTP/1.1\r\nhost: test\r\n{}\r\n",
         "x: a\r\n".repeat(500)
     );
-    let answer = exchange(many.as_bytes());
+    let answer = site.exchange(many.as_bytes());
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
         "{answer}"
