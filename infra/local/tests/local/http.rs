@@ -177,7 +177,7 @@ fn the_document_is_whole_and_every_operation_stands_on_the_page() {
 #[test]
 fn a_page_for_people_where_one_is_wanted() {
     let site = Site::start();
-    let (head, body) = request(
+    let (head, body) = site.request(
         "GET",
         "/problems/invalid-fields",
         "accept: text/html,*/*\r\n",
