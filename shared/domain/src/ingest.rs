@@ -61,8 +61,9 @@ impl App {
         let mut outcomes = Vec::with_capacity(events.len());
         let mut units = Vec::with_capacity(events.len());
         // What each unit is for: the position in `outcomes`, and the document to compare a repeat with.
-        let mut pending = Vec::with_capacity(events.len());
-        let mut seen: HashMap<ringfence_ports::Key, String> = HashMap::new();
+        let mut pending: Vec<(usize, ringfence_ports::Key, String)> = Vec::with_capacity(events.len());
+        // Where an event of the same batch stands in `pending`.
+        let mut seen: HashMap<ringfence_ports::Key, usize> = HashMap::new();
         let several = events.len() > 1;
         for event in events {
             let event = match event {
@@ -75,11 +76,12 @@ impl App {
             let document = to_doc(&event)?;
             let key = keyspace::event(&config.account.id, event.subject(), &event.id);
             if several {
-                if let Some(first) = seen.get(&key) {
-                    outcomes.push(repeat(event.id, first == &document));
+                let first = seen.get(&key).and_then(|at: &usize| pending.get(*at));
+                if let Some((_, _, first)) = first {
+                    outcomes.push(repeat(event.id, *first == document));
                     continue;
                 }
-                seen.insert(key.clone(), document.clone());
+                seen.insert(key.clone(), pending.len());
             }
             let delivery = self.delivery_for(config, &event, now);
             let unit = unit_of(

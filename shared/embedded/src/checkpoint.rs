@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use rusqlite::wal::CheckpointMode;
 
 use crate::writer::{Job, Submit};
@@ -129,6 +129,12 @@ impl Log {
 pub(crate) fn run(connection: &Connection) -> i32 {
     match connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
         Ok((_, copied)) => copied,
+        // The writer is at it itself, or a reader needs the log as it is: later, then.
+        Err(rusqlite::Error::SqliteFailure(error, _))
+            if matches!(error.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) =>
+        {
+            0
+        }
         Err(error) => {
             tracing::warn!(%error, "a checkpoint failed; the log stays until the next one");
             0

@@ -41,7 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             readers: 2,
-            queue_memory: 16 * 1024 * 1024,
+            queue_memory: 8 * 1024 * 1024,
             max_database_bytes: None,
         }
     }

@@ -23,7 +23,7 @@ const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long finished messages wait for somebody else's commit before they get one of their own.
-const LINGER: Duration = Duration::from_millis(10);
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Rows or messages of one background step, small so that callers do not notice.
 const CHUNK: u16 = 128;

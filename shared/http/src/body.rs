@@ -1,9 +1,15 @@
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::{Code, FieldError, Problem};
 
@@ -36,9 +42,37 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// How many bytes of bodies a process works on at a time, in units of [`UNIT`]. What an event needs on
+/// its way is a small multiple of its size, so this bounds the memory of many large requests at once; a
+/// request beyond it waits, unread, for those before it.
+const BUDGET_UNITS: u32 = 6 * 1024;
+
+/// The unit of the budget, in bytes.
+const UNIT: usize = 1024;
+
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+static BUDGET: Semaphore = Semaphore::const_new(BUDGET_UNITS as usize);
+
+/// A body, and its place in the process's budget: given back when this is dropped.
+#[derive(Debug)]
+pub struct LimitedBody {
+    bytes: Bytes,
+    _place: SemaphorePermit<'static>,
+}
+
+impl std::ops::Deref for LimitedBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// The whole body, or 413 as soon as it is known to be over `limit` bytes: from Content-Length before
-/// anything is read, else when the limit is passed.
-pub async fn read_limited(request: Request, limit: usize) -> Result<Bytes, Problem> {
+/// anything is read, else when the limit is passed. 408 when it does not arrive within half a minute.
+pub async fn read_limited(request: Request, limit: usize) -> Result<LimitedBody, Problem> {
     let too_large =
         || Problem::new(Code::PayloadTooLarge).detail(format!("The limit here is {limit} bytes."));
     let announced = request
@@ -49,10 +83,15 @@ pub async fn read_limited(request: Request, limit: usize) -> Result<Bytes, Probl
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    match Limited::new(request.into_body(), limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Problem::new(Code::MalformedBody).detail("The body broke off.")),
+    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
+    let units = u32::try_from(expected.div_ceil(UNIT)).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS);
+    let place = BUDGET.acquire_many(units).await.map_err(|_| Problem::new(Code::Unavailable))?;
+    let reading = Limited::new(request.into_body(), limit).collect();
+    match timeout(BODY_DEADLINE, reading).await {
+        Ok(Ok(collected)) => Ok(LimitedBody { bytes: collected.to_bytes(), _place: place }),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(Code::MalformedBody).detail("The body broke off.")),
+        Err(_) => Err(Problem::new(Code::RequestTimeout)),
     }
 }
 

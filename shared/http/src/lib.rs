@@ -12,7 +12,7 @@ mod query;
 pub mod problem;
 
 pub use authentication::{Authenticated, ClientAddress, credentials};
-pub use body::{MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
+pub use body::{LimitedBody, MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
 pub use host::answer;
 pub use precondition::{IfMatch, etag};
 pub use query::{MAX_PAGE_ITEMS, PageQuery, StrictQuery};

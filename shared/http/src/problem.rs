@@ -35,6 +35,8 @@ pub enum Code {
     Conflict,
     /// `If-Match` names another version.
     PreconditionFailed,
+    /// The body did not arrive in time.
+    RequestTimeout,
     /// The body is over its limit.
     PayloadTooLarge,
     /// The media type is not one of those taken.
@@ -53,7 +55,7 @@ pub enum Code {
 
 impl Code {
     /// The whole catalogue.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidQuery,
@@ -65,6 +67,7 @@ impl Code {
         Self::MethodNotAllowed,
         Self::Conflict,
         Self::PreconditionFailed,
+        Self::RequestTimeout,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::ChallengeFailed,
@@ -162,6 +165,12 @@ impl Code {
                 StatusCode::PRECONDITION_FAILED,
                 "Somebody else changed it first",
                 "Read it again, apply your change to what is there now, and send it with the new ETag.",
+            ),
+            Self::RequestTimeout => (
+                "request-timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time",
+                "Send it again, in smaller requests where the line is slow.",
             ),
             Self::PayloadTooLarge => (
                 "payload-too-large",

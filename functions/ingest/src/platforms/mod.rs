@@ -6,14 +6,13 @@ pub(crate) mod freeswitch;
 pub(crate) mod twilio;
 
 use axum::extract::Request;
-use bytes::Bytes;
 use http::{header, request::Parts};
 use ringfence_domain::{
     App,
     event::source::{Platform, Post},
     settings::AccountConfig,
 };
-use ringfence_http::{Problem, read_limited};
+use ringfence_http::{LimitedBody, Problem, read_limited};
 
 use crate::{
     MAX_BODY_BYTES,
@@ -21,7 +20,7 @@ use crate::{
 };
 
 /// Reads the whole request.
-async fn read(request: Request) -> Result<(Parts, Bytes), Problem> {
+async fn read(request: Request) -> Result<(Parts, LimitedBody), Problem> {
     let (parts, body) = request.into_parts();
     let mut head = Request::new(body);
     *head.headers_mut() = parts.headers.clone();
