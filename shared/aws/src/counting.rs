@@ -8,9 +8,10 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -46,12 +47,18 @@ impl Tally {
     }
 }
 
+#[derive(Clone, Debug)]
+enum Script {
+    LoseAnswer,
+    Answer { status: u16, body: String },
+}
+
 /// Counts the requests of the [`Aws`](crate::Aws) that it is given to, and fails those it is told to.
 #[derive(Debug, Default)]
 pub struct Counter {
     tally: Mutex<Tally>,
-    /// Operations that lose their next answers, and how many.
-    losing: Mutex<BTreeMap<String, u32>>,
+    /// What happens to the next requests of an operation, and to how many.
+    scripts: Mutex<BTreeMap<String, (Script, u32)>>,
 }
 
 impl Counter {
@@ -62,21 +69,25 @@ impl Counter {
 
     /// Has the next `times` requests of `operation` done, and their answers lost.
     pub fn lose_answers(&self, operation: &str, times: u32) {
-        self.losing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(operation.to_owned(), times);
+        self.script(operation, Script::LoseAnswer, times);
     }
 
-    fn loses(&self, operation: &str) -> bool {
-        let mut losing = self.losing.lock().unwrap_or_else(PoisonError::into_inner);
-        match losing.get_mut(operation) {
-            Some(times) if *times > 0 => {
-                *times -= 1;
-                true
-            }
-            _ => false,
-        }
+    /// Has the next `times` requests of `operation` answered so, and not done.
+    pub fn answer_with(&self, operation: &str, status: u16, body: &str, times: u32) {
+        let body = body.to_owned();
+        self.script(operation, Script::Answer { status, body }, times);
+    }
+
+    fn script(&self, operation: &str, script: Script, times: u32) {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        scripts.insert(operation.to_owned(), (script, times));
+    }
+
+    fn next_script(&self, operation: &str) -> Option<Script> {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (script, times) = scripts.get_mut(operation)?;
+        *times = times.checked_sub(1)?;
+        Some(script.clone())
     }
 
     fn asked(&self, operation: &str, bytes: usize) {
@@ -154,13 +165,20 @@ impl HttpConnector for Connector {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let counter = Arc::clone(&self.counter);
         counter.asked(&operation, request.body().bytes().map_or(0, <[u8]>::len));
+        let script = counter.next_script(&operation);
+        if let Some(Script::Answer { status, body }) = script {
+            let status = StatusCode::try_from(status).map_err(|e| ConnectorError::user(e.into()));
+            return HttpConnectorFuture::ready(
+                status.map(|status| HttpResponse::new(status, SdkBody::from(body))),
+            );
+        }
         let answer = self.inner.call(request);
         HttpConnectorFuture::new(async move {
             let mut answer = answer.await?;
             let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
             let whole = body.collect().await.map_err(ConnectorError::io)?.to_bytes();
             counter.answered(&operation, &whole);
-            if counter.loses(&operation) {
+            if script.is_some() {
                 return Err(ConnectorError::io(
                     "the answer was lost, as it was told to be".into(),
                 ));

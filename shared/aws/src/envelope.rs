@@ -1,7 +1,8 @@
 //! What SQS cannot carry as it is, carried all the same.
 //!
-//! SQS refuses some characters of Unicode in a body, and a group of other than 1 to 128 printable
-//! ASCII characters (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+//! SQS refuses some characters of Unicode in a body (or, as older documents have it, replaces them),
+//! and a group of other than 1 to 128 printable ASCII characters
+//! (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
 //! What a source sends may hold any of them. A body and group that SQS takes go out unchanged; else
 //! the body becomes `~`, the group, `~|`, the body, where `~` is written `~~` and what is refused
 //! `~` with its code in hexadecimal digits and `;`. JSON never starts with `~`. Where that grows over

@@ -283,6 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn an_update_settles_each_attribute_and_none_twice() {
+        let everything = ["doc", "exp", "i0pk", "i0sk", "i1pk", "i1sk", "w", "x", "z"];
+        let mut bare = put("{}");
+        (bare.index, bare.expires_at) = ([None, None], None);
+        for put in [put("{}"), put(&"long ".repeat(1000)), bare] {
+            let Attributes { set, remove } = Attributes::of(&put, [1; 8]);
+            let mut named: Vec<&str> = set.iter().map(|(name, _)| *name).chain(remove).collect();
+            named.sort_unstable();
+            assert_eq!(named, everything);
+        }
+    }
+
+    #[test]
     fn a_damaged_item_is_an_error_and_tells_nothing() {
         for name in [VERSION, DOC, PK, "i1sk"] {
             let mut item = whole(&put("{}"), 1, [1; 8]);

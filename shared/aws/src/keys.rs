@@ -199,7 +199,7 @@ impl Keys for KmsKeys {
     }
 }
 
-/// KMS takes no empty value in an encryption context.
+/// Never empty: what KMS makes of an empty value is not documented.
 fn named(context: &str) -> String {
     format!("/{context}")
 }

@@ -2,10 +2,15 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use common::Account;
-use ringfence_ports::{Key, Message, Op, Put, QueueName, StoreError, Table, Unit, When};
+use ringfence_ports::{
+    Consumer, Key, Keys, KeysError, Message, Op, Put, Queue, QueueName, Received, StoreError,
+    Table, Unit, When,
+};
 
 fn unit(ops: Vec<Op>) -> Unit {
     Unit {
@@ -19,10 +24,9 @@ fn put(sk: &str, doc: &str, when: When) -> Op {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn a_write_whose_answer_is_lost_knows_its_own_row() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&[]).await;
     for (n, when) in [When::Absent, When::Version(1), When::Version(2)]
         .into_iter()
@@ -46,10 +50,9 @@ async fn a_write_whose_answer_is_lost_knows_its_own_row() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn a_transaction_whose_answer_is_lost_is_done_once() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&[]).await;
     account.counter.lose_answers("TransactWriteItems", 2);
     let ops = vec![put("a", "1", When::Absent), put("b", "1", When::Always)];
@@ -60,10 +63,9 @@ async fn a_transaction_whose_answer_is_lost_is_done_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn a_count_whose_answer_is_lost_is_not_repeated() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&[]).await;
     let key = Key::new("p", "count");
     account.counter.lose_answers("UpdateItem", 1);
@@ -74,10 +76,9 @@ async fn a_count_whose_answer_is_lost_is_not_repeated() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn what_is_never_answered_is_unavailable_within_the_patience() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&[]).await;
     account.counter.lose_answers("GetItem", u32::MAX);
     let started = std::time::Instant::now();
@@ -89,10 +90,9 @@ async fn what_is_never_answered_is_unavailable_within_the_patience() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn a_lone_operation_is_never_a_transaction() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&[]).await;
     account.counter.take();
     for when in [When::Absent, When::Always, When::Present, When::Version(3)] {
@@ -127,10 +127,9 @@ async fn a_lone_operation_is_never_a_transaction() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn units_of_one_write_share_their_sends() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&["work"]).await;
     account.counter.take();
     let units = (0..25).map(|n| Unit {
@@ -154,10 +153,9 @@ async fn units_of_one_write_share_their_sends() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn a_failed_send_fails_its_unit_though_its_row_is_there() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&["work"]).await;
     let send = |queue, sk: &str| Unit {
         ops: vec![put(sk, "1", When::Absent)],
@@ -179,22 +177,19 @@ async fn a_failed_send_fails_its_unit_though_its_row_is_there() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn a_transaction_over_four_megabytes_is_refused_before_it_is_asked() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     let store = account.store(&[]).await;
     // Noise, so that it does not deflate.
     let mut state = 1_u64;
-    let mut noise = || {
+    let noise = || {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         char::from(b'#' + u8::try_from((state >> 33) % 57).unwrap())
     };
-    let doc: String = std::iter::repeat_with(|| noise())
-        .take(380 * 1024 - 2)
-        .collect();
+    let doc: String = std::iter::repeat_with(noise).take(380 * 1024 - 2).collect();
     let doc = format!("\"{doc}\"");
     account.counter.take();
     let ops = (0..15)
@@ -211,10 +206,9 @@ async fn a_transaction_over_four_megabytes_is_refused_before_it_is_asked() {
 }
 
 #[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
 async fn an_error_tells_a_code_and_no_content() {
-    let Some(account) = Account::new() else {
-        return;
-    };
+    let account = Account::new();
     // There is no table.
     let store = account.store_over(std::collections::HashMap::new());
     let op = Op::Put(Put::new(
@@ -225,4 +219,172 @@ async fn an_error_tells_a_code_and_no_content() {
     let refused = store.commit(unit(vec![op])).await;
     let cause = "the service answered ResourceNotFoundException".to_owned();
     assert_eq!(refused, Err(StoreError::Unavailable(cause)));
+}
+
+const THROTTLED: &str =
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"p/1"}"#;
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn throttles_are_outlasted_and_then_told_as_busy() {
+    let account = Account::new();
+    let store = account.store(&[]).await;
+    account.counter.answer_with("PutItem", 400, THROTTLED, 3);
+    account.counter.take();
+    assert_eq!(
+        store.commit(unit(vec![put("a", "1", When::Absent)])).await,
+        Ok(())
+    );
+    assert_eq!(account.counter.take().requests["PutItem"], 4);
+    account
+        .counter
+        .answer_with("PutItem", 400, THROTTLED, u32::MAX);
+    let busy = store.commit(unit(vec![put("b", "1", When::Absent)])).await;
+    assert_eq!(busy, Err(StoreError::Busy));
+    account.counter.answer_with("UpdateItem", 400, THROTTLED, 2);
+    assert_eq!(
+        store.count(&Key::new("p", "c"), 1, None, None).await,
+        Ok(1),
+        "a throttled count is repeated"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn conflicts_of_transactions_are_outlasted_and_then_told_as_busy() {
+    let account = Account::new();
+    let store = account.store(&[]).await;
+    let ops = |sk: &str| {
+        unit(vec![
+            put(sk, "1", When::Absent),
+            put("beside", "1", When::Always),
+        ])
+    };
+    let conflict = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "CancellationReasons":[{"Code":"TransactionConflict"},{"Code":"None"}]}"#;
+    account
+        .counter
+        .answer_with("TransactWriteItems", 400, conflict, 2);
+    assert_eq!(store.commit(ops("a")).await, Ok(()));
+    account
+        .counter
+        .answer_with("TransactWriteItems", 400, conflict, u32::MAX);
+    assert_eq!(store.commit(ops("b")).await, Err(StoreError::Busy));
+    assert_eq!(store.get(&Key::new("p", "b")).await, Ok(None));
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn a_service_that_fails_is_unavailable_and_not_busy() {
+    let account = Account::new();
+    let store = account.store(&[]).await;
+    account.counter.answer_with(
+        "GetItem",
+        500,
+        r#"{"__type":"InternalServerError"}"#,
+        u32::MAX,
+    );
+    let failed = store.get(&Key::new("p", "a")).await;
+    let cause = "the service answered InternalServerError".to_owned();
+    assert_eq!(failed, Err(StoreError::Unavailable(cause)));
+    // A refusal is not tried again.
+    account.counter.answer_with(
+        "GetItem",
+        400,
+        r#"{"__type":"AccessDeniedException"}"#,
+        u32::MAX,
+    );
+    account.counter.take();
+    assert!(matches!(
+        store.get(&Key::new("p", "a")).await,
+        Err(StoreError::Unavailable(_))
+    ));
+    assert_eq!(account.counter.take().requests["GetItem"], 1);
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn keys_that_were_not_processed_are_asked_for_again() {
+    let account = Account::new();
+    let store = account.store(&[]).await;
+    let units = ["a", "b", "c"]
+        .map(|sk| unit(vec![put(sk, "1", When::Absent)]))
+        .into();
+    assert!(store.write(units).await.iter().all(Result::is_ok));
+    let partly = r#"{"Responses":{"main":[{"pk":{"S":"p"},"sk":{"S":"a"},"v":{"N":"7"},"doc":{"S":"first"}}]},
+        "UnprocessedKeys":{"main":{"Keys":[{"pk":{"S":"p"},"sk":{"S":"b"}},{"pk":{"S":"p"},"sk":{"S":"c"}}]}}}"#;
+    account.counter.answer_with("BatchGetItem", 200, partly, 1);
+    let keys = ["c", "a", "b", "c"].map(|sk| Key::new("p", sk));
+    let rows = store.get_many(&keys).await.unwrap();
+    let docs: Vec<_> = rows.into_iter().map(|row| row.unwrap().doc).collect();
+    assert_eq!(docs, ["1", "first", "1", "1"]);
+}
+
+/// Keeps the bodies of what it is handed.
+#[derive(Default)]
+struct Bodies(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Consumer for Bodies {
+    async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap()
+            .extend(batch.into_iter().map(|received| received.body));
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn what_a_batch_did_not_take_is_sent_again_alone() {
+    let account = Account::new();
+    let url = account.create_queue("work").await;
+    let store = account.store_over([("work".to_owned(), url.clone())].into());
+    let partly = r#"{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"d"}],
+        "Failed":[{"Id":"1","Code":"InternalError","SenderFault":false},
+                  {"Id":"2","Code":"RequestThrottled","SenderFault":true}]}"#;
+    account
+        .counter
+        .answer_with("SendMessageBatch", 200, partly, 1);
+    let messages = ["a", "b", "c"].map(|body| Message {
+        queue: QueueName("work"),
+        body: format!("\"{body}\""),
+        delay: Duration::ZERO,
+        group: "g".to_owned(),
+    });
+    assert_eq!(store.send(messages.to_vec()).await, Ok(()));
+    assert_eq!(account.counter.take().requests["SendMessageBatch"], 2);
+    let bodies = Arc::new(Bodies::default());
+    let consumer: Arc<dyn Consumer> = bodies.clone();
+    account.drain(&url, &consumer).await;
+    let mut seen = bodies.0.lock().unwrap().clone();
+    seen.sort();
+    assert_eq!(seen, ["\"b\"", "\"c\""], "the first was taken, by its word");
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn a_throttled_key_service_is_asked_again_and_an_absent_one_is_unavailable() {
+    let account = Account::new();
+    let keys = account.keys().await;
+    account.counter.answer_with(
+        "GenerateDataKey",
+        400,
+        r#"{"__type":"ThrottlingException"}"#,
+        2,
+    );
+    let sealed = keys.seal("acc_1", b"secret").await.unwrap();
+    account
+        .counter
+        .answer_with("Decrypt", 500, r#"{"__type":"KMSInternalException"}"#, 1);
+    assert_eq!(keys.open("acc_1", &sealed).await.unwrap(), b"secret");
+    account
+        .counter
+        .answer_with("Decrypt", 400, r#"{"__type":"DisabledException"}"#, 1);
+    let disabled = keys.open("acc_1", &sealed).await;
+    assert!(
+        matches!(disabled, Err(KeysError::Unavailable(_))),
+        "a key that may come back refuses nothing"
+    );
 }

@@ -22,17 +22,6 @@ use ringfence_ports::{Clock, Consumer, SystemRandom};
 
 pub const MAX_RECEIVES: u32 = 5;
 
-/// The emulator, where there is one.
-pub fn endpoint() -> Option<String> {
-    let endpoint = std::env::var("RINGFENCE_TEST_AWS_ENDPOINT").ok();
-    if endpoint.is_none() {
-        eprintln!(
-            "skipped: there is no AWS emulator; run it as `tests/aws/setup cargo test -p ringfence-aws`"
-        );
-    }
-    endpoint
-}
-
 /// An AWS account of a test's own, on the emulator.
 pub struct Account {
     pub connection: Connection,
@@ -43,10 +32,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// `None` without an emulator.
-    pub fn new() -> Option<Self> {
+    pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let endpoint = endpoint()?;
+        let endpoint =
+            std::env::var("RINGFENCE_TEST_AWS_ENDPOINT").expect("an emulator (tests/aws/setup)");
         // Twelve digits are an account of their own.
         let id = 100_000_000_000
             + u64::from(std::process::id()) * 1000
@@ -81,12 +70,12 @@ impl Account {
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
             .time_source(aws_smithy_async::time::SystemTimeSource::new())
             .build();
-        Some(Self {
+        Self {
             connection,
             counter: Arc::default(),
             clock: TestClock::default(),
             config,
-        })
+        }
     }
 
     pub fn aws(&self) -> Aws {
@@ -250,13 +239,13 @@ impl Account {
             batches += 1;
             let records = messages.iter().map(|message| {
                 let attribute = |name| message.attributes().and_then(|all| all.get(&name)).cloned();
-                let receives = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
+                let times = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
                 Record {
                     id: message.message_id().unwrap().to_owned(),
                     body: message.body().unwrap().to_owned(),
                     group: attribute(MessageSystemAttributeName::MessageGroupId)
                         .unwrap_or_default(),
-                    receives: receives.map_or(0, |n| n.parse().unwrap()),
+                    receives: times.map_or(0, |n| n.parse().unwrap()),
                 }
             });
             let failed = consume(consumer, records.collect()).await;
