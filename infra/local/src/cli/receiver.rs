@@ -3,9 +3,9 @@
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use ringfence_domain::settings::CHALLENGE_TYPE;
-use ringfence_http::read_limited;
 use ringfence_webhook::{
     Verifier,
     headers::{WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP},
@@ -56,9 +56,13 @@ pub async fn take(
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     };
-    let body = read_limited(Request::new(body), MAX_BODY_BYTES)
-        .await
-        .map_err(|problem| status(problem.code.status()))?;
+    let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(status(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        Err(_) => return Err(status(StatusCode::BAD_REQUEST)),
+    };
     let id = header(&WEBHOOK_ID);
     let verdict = if keys.is_empty() {
         Verdict::Unchecked
