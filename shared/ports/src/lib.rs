@@ -5,12 +5,14 @@
 //! | --- | --- | --- |
 //! | [`Table`] | `DynamoDB` | `SQLite` |
 //! | [`Queue`], [`Consumer`] | SQS, a Lambda's batch | `SQLite`, a pump in the process |
+//! | [`Blobs`] | S3 | files |
 //! | [`Keys`] | KMS | a key file |
 //! | [`Clock`], [`Random`] | the system | the system |
 //!
 //! A behaviour that only one side has is a bug: the suites in `contract` (feature `contract`) run
 //! against every adapter.
 
+mod blobs;
 mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -21,6 +23,10 @@ mod queue;
 mod system;
 mod table;
 
+pub use blobs::{
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_KEY_BYTES, MAX_DELETES,
+    MAX_LINK_TTL, OpenUpload,
+};
 pub use clock::{Clock, Random};
 pub use keys::{Keys, KeysError};
 pub use limits::{MAX_GETS, MAX_KEY_BYTES, MAX_PAGE, MAX_UNITS};

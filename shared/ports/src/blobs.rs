@@ -1,0 +1,144 @@
+use std::{ops::Range, pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use jiff::Timestamp;
+
+/// The longest that a presigned link lives: a minute, so that a leaked one is soon worth nothing.
+pub const MAX_LINK_TTL: Duration = Duration::from_mins(1);
+
+/// The most objects of one [`Blobs::delete`] (S3's `DeleteObjects` limit).
+pub const MAX_DELETES: usize = 1_000;
+
+/// The largest key of an object, in bytes.
+pub const MAX_BLOB_KEY_BYTES: usize = 1_024;
+
+/// Bytes as they come.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;
+
+/// Why the store of objects did not do it. Never holds content.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BlobError {
+    /// There is no such object (or version).
+    #[error("there is no such object")]
+    NotFound,
+    /// The range lies outside of the object.
+    #[error("the range lies outside of the object, which has {length} bytes")]
+    Range {
+        /// The object's length, in bytes.
+        length: u64,
+    },
+    /// The bytes are not those that were announced: another length or checksum. Nothing was stored.
+    #[error("the bytes do not match their announced length or checksum")]
+    Mismatch,
+    /// The request breaks a limit or rule of the port; the same request will never succeed.
+    #[error("invalid request of an object: {0}")]
+    Invalid(&'static str),
+    /// The store cannot be reached or cannot write (a full disk). The cause is for the log.
+    #[error("the object store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobHead {
+    /// Bytes.
+    pub length: u64,
+    /// The media type it was stored with.
+    pub content_type: String,
+    /// SHA-256 of its bytes, where the store knows it.
+    pub sha256: Option<[u8; 32]>,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+    /// The version's id, where the store keeps versions.
+    pub version: Option<String>,
+}
+
+/// What is announced of an object that is put. What is `Some` is checked before anything is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlobMeta {
+    /// The media type.
+    pub content_type: String,
+    /// Bytes.
+    pub length: Option<u64>,
+    /// SHA-256 of the bytes.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The object.
+    pub key: String,
+    /// The version, in a listing of versions.
+    pub version: Option<String>,
+    /// Whether this version only marks that the object was deleted.
+    pub is_delete_marker: bool,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPage {
+    /// In order of the key, as bytes; of one key newest first.
+    pub items: Vec<Listed>,
+    /// Where to go on; `None`: there is no more.
+    pub next: Option<String>,
+}
+
+/// An object, or one version of it, to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobId {
+    /// The object.
+    pub key: String,
+    /// One version of it; `None`: the object itself (a store with versions then only marks it).
+    pub version: Option<String>,
+}
+
+/// An upload that was begun and neither finished nor given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenUpload {
+    /// The object it would become.
+    pub key: String,
+    /// The upload's id.
+    pub upload: String,
+}
+
+/// Objects: recordings and files. S3, or files in the data folder.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Stores an object whole or not at all, in constant memory. Durable when it answers `Ok`.
+    async fn put(&self, key: &str, meta: BlobMeta, bytes: ByteStream) -> Result<BlobHead, BlobError>;
+
+    /// An object's bytes, or a range of them (half open, clipped to its end; a start at or past the end
+    /// is [`BlobError::Range`]), in constant memory.
+    async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<(BlobHead, ByteStream), BlobError>;
+
+    /// What is known of an object, without its bytes.
+    async fn head(&self, key: &str) -> Result<BlobHead, BlobError>;
+
+    /// A page of at most 1,000 of the objects whose keys start with `prefix`.
+    async fn list(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError>;
+
+    /// The same with every version and every delete marker. A store without versions lists its objects.
+    async fn versions(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError>;
+
+    /// Deletes up to [`MAX_DELETES`] objects or versions; one result each, in order. Deleting an absent
+    /// one is `Ok`.
+    async fn delete(&self, ids: &[BlobId]) -> Result<Vec<Result<(), BlobError>>, BlobError>;
+
+    /// The uploads under `prefix` that are still open.
+    async fn open_uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>, BlobError>;
+
+    /// Gives an open upload up.
+    async fn abort_upload(&self, upload: &OpenUpload) -> Result<(), BlobError>;
+
+    /// A URL that gives the object to whoever holds it, for `ttl` (at most [`MAX_LINK_TTL`]), ranges
+    /// included; `download_as` makes it a download of that name.
+    async fn link(&self, key: &str, ttl: Duration, download_as: Option<&str>) -> Result<String, BlobError>;
+
+    /// A URL that takes the object by PUT, with exactly the announced type, length and checksum.
+    async fn upload_link(&self, key: &str, meta: &BlobMeta, ttl: Duration) -> Result<String, BlobError>;
+}
