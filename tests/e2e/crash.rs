@@ -4,7 +4,7 @@
 //! `RINGFENCE_CRASH_ROUNDS` kills that often (5 unless set; 50 and more is the long run by hand).
 
 #[path = "../load/src/http.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the load benchmark uses all of it")]
 mod http;
 mod process;
 
@@ -31,6 +31,15 @@ struct Arrived {
 
 type Inbox = Arc<Mutex<HashMap<String, Arrived>>>;
 
+fn note(inbox: &Inbox, event: &str, webhook_id: &str) {
+    let mut inbox = inbox.lock().unwrap();
+    let arrived = inbox
+        .entry(event.to_owned())
+        .or_insert_with(|| Arrived { webhook_id: webhook_id.to_owned(), times: Vec::new() });
+    assert_eq!(arrived.webhook_id, webhook_id, "the webhook-id stays the same");
+    arrived.times.push(Instant::now());
+}
+
 async fn receive(mut stream: TcpStream, inbox: Inbox) {
     let mut buffer = Vec::new();
     loop {
@@ -45,13 +54,7 @@ async fn receive(mut stream: TcpStream, inbox: Inbox) {
             let head = String::from_utf8_lossy(&buffer[..end]).to_lowercase();
             let id = head.lines().find_map(|line| line.strip_prefix("webhook-id:")).unwrap().trim().to_owned();
             let event: serde_json::Value = serde_json::from_slice(&buffer[end..end + length]).unwrap();
-            let mut inbox_now = inbox.lock().unwrap();
-            let arrived = inbox_now
-                .entry(event["id"].as_str().unwrap().to_owned())
-                .or_insert_with(|| Arrived { webhook_id: id.clone(), times: Vec::new() });
-            assert_eq!(arrived.webhook_id, id, "the webhook-id stays the same");
-            arrived.times.push(Instant::now());
-            drop(inbox_now);
+            note(&inbox, event["id"].as_str().unwrap(), &id);
             buffer.drain(..end + length);
             if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
                 return;

@@ -51,7 +51,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ("GET", "/v1/accounts/{account}", Account(SettingsRead), ""),
     ("PATCH", "/v1/accounts/{account}", Account(SettingsWrite), r#"{"name":"New name"}"#),
     ("GET", "/v1/accounts/{account}/api-keys", Account(Admin), ""),
-    ("POST", "/v1/accounts/{account}/api-keys", Account(Admin), r#"{"name":"k","scopes":["calls:read"]}"#),
+    ("POST", "/v1/accounts/{account}/api-keys", Account(Admin), r#"{"name":"k","scopes":["admin"]}"#),
     ("DELETE", "/v1/accounts/{account}/api-keys/{key}", Account(Admin), ""),
     ("GET", "/v1/accounts/{account}/settings/callbacks", Account(SettingsRead), ""),
     ("PUT", "/v1/accounts/{account}/settings/callbacks", Account(SettingsWrite), "{}"),
@@ -69,7 +69,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ("GET", "/v1/agencies/{agency}/accounts", Agency(SettingsRead), ""),
     ("POST", "/v1/agencies/{agency}/accounts", Agency(Admin), r#"{"name":"Another account"}"#),
     ("GET", "/v1/agencies/{agency}/api-keys", Agency(Admin), ""),
-    ("POST", "/v1/agencies/{agency}/api-keys", Agency(Admin), r#"{"name":"k","scopes":["calls:read"]}"#),
+    ("POST", "/v1/agencies/{agency}/api-keys", Agency(Admin), r#"{"name":"k","scopes":["admin"]}"#),
     ("DELETE", "/v1/agencies/{agency}/api-keys/{key}", Agency(Admin), ""),
     ("POST", "/v1/agencies/{agency}/callbacks/{callback}/secret/rotate", Agency(SettingsWrite), "{}"),
     ("GET", "/v1/agencies/{agency}/callbacks/{callback}/secrets", Agency(SettingsRead), ""),
@@ -84,7 +84,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
 
 #[test]
 fn the_table_names_every_endpoint_and_no_other() {
-    let document = ringfence_local::openapi(None);
+    let document = ringfence_local::api::openapi(None);
     let mut served = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
@@ -100,7 +100,7 @@ fn the_table_names_every_endpoint_and_no_other() {
 }
 
 async fn app() -> TestApp {
-    TestApp::new().await.serving(ringfence_local::functions())
+    TestApp::new().await.serving(ringfence_local::api::functions())
 }
 
 /// The path with real ids, as far as a test has them.

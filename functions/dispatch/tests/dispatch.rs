@@ -391,3 +391,26 @@ async fn calls_are_found_in_the_log_even_while_they_wait_in_the_queue() {
     assert_eq!(listed(&test, "call_id=call-e1").await[0]["status"], "delivered");
     assert_eq!(listed(&test, "callback=call_status").await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_replay_whose_message_was_lost_goes_on() {
+    let (test, receiver) = (app().await, Receiver::start().await);
+    callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
+    post(&test, "e1").await;
+    test.drain().await;
+    let job = act(&test, "replay", json!({"status": ["delivered"], "until": "2026-01-31T08:00:01Z"})).await;
+    // The message of its first step vanishes, as it does with a process that dies before it sends it.
+    let key = ringfence_domain::keyspace::job(&test.account, job["id"].as_str().unwrap());
+    let row = test.app.table.get(&key).await.unwrap().unwrap();
+    test.drain().await;
+    let unsent = ringfence_ports::Put {
+        index: row.index.clone(),
+        ..ringfence_ports::Put::new(key.clone(), row.doc.clone(), ringfence_ports::When::Always)
+    };
+    test.app.table.commit(ringfence_ports::Unit { ops: vec![ringfence_ports::Op::Put(unsent)], sends: Vec::new() }).await.unwrap();
+    receiver.take();
+    test.after(MINUTE * 11).await;
+    assert_eq!(receiver.posts().len(), 1);
+    let path = format!("/v1/accounts/{}/jobs/{}", test.account, job["id"].as_str().unwrap());
+    assert_eq!(test.request("GET", &path, Value::Null).await.json["state"], "done");
+}

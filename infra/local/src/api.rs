@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::pages;
 
 /// The routes of every HTTP function. A new function is a line here.
-fn functions() -> OpenApiRouter<AppState> {
+pub fn functions() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(ringfence_ingest::router())
         .merge(ringfence_activities::router())

@@ -1,21 +1,24 @@
 //! Accepting events: each is stored once, beside all others of its call or task, and queued for the
 //! callback that wants it, in the same write.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
-use ringfence_ports::{Op, Put, StoreError, Unit, When};
+use ringfence_ports::{Message, Op, Put, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
     App,
-    access::to_doc,
+    access::{parse_doc, to_doc},
     callback::{self, message::DispatchMessage},
     event::{ErrorCode, Event, EventError},
     keyspace,
     settings::{AccountConfig, EndpointKind},
 };
+
+/// How long the repeated order of an event waits: longer than an attempt may take.
+const REPEAT_DELAY: Duration = Duration::from_mins(1);
 
 /// An accepted event as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,15 +103,17 @@ impl App {
             units.push(unit);
         }
         let results = self.table.write(units).await;
+        let mut orders = Vec::new();
         for ((at, key, document), result) in pending.into_iter().zip(results) {
             match result {
                 Ok(()) => {}
                 Err(StoreError::Condition { .. }) => {
-                    let same = match self.table.get(&key).await? {
-                        Some(row) => serde_json::from_str::<StoredEvent>(&row.doc)
-                            .is_ok_and(|stored| stored.event.get() == document),
-                        None => return Err(StoreError::Busy),
-                    };
+                    let row = self.table.get(&key).await?.ok_or(StoreError::Busy)?;
+                    let stored = callback::log::stored_event(&row)?;
+                    let same = stored.event.get() == document;
+                    if same && !self.table.sends_with_rows() {
+                        orders.extend(self.lost_order(config, &stored).await?);
+                    }
                     if let Accepted::New { id, .. } = &mut outcomes[at] {
                         outcomes[at] = repeat(std::mem::take(id), same);
                     }
@@ -123,7 +128,40 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
+        if !orders.is_empty() {
+            self.queue.send(orders).await?;
+        }
         Ok(outcomes)
+    }
+
+    /// The order to deliver a stored event, where nothing shows that it was ever queued: the process
+    /// that stored it may have died before it could. It comes late enough for the first order, if there
+    /// is one, to have been worked on, and looks before it acts.
+    async fn lost_order(
+        &self,
+        config: &AccountConfig,
+        stored: &StoredEvent<'_>,
+    ) -> Result<Option<Message>, StoreError> {
+        let Some(delivery) = &stored.delivery else { return Ok(None) };
+        let key = keyspace::delivery(&config.account.id, delivery)
+            .ok_or(StoreError::Invalid("a delivery id that is none"))?;
+        if self.table.get(&key).await?.is_some() {
+            return Ok(None);
+        }
+        let event: Event = parse_doc(stored.event.get())?;
+        let order = DispatchMessage {
+            repeat: true,
+            ..DispatchMessage::first(
+                delivery,
+                &config.account.id,
+                event.event_type.kind().into(),
+                event.event_type.as_str(),
+                event.subject(),
+                &event.id,
+                stored.event,
+            )
+        };
+        order.into_message(REPEAT_DELAY).map(Some)
     }
 
     /// The id of the delivery that `event` gets, if a callback wants it. Determined by what the event
@@ -169,7 +207,7 @@ fn unit_of(
                 &event.id,
                 raw,
             )
-            .into_message(std::time::Duration::ZERO)?,
+            .into_message(Duration::ZERO)?,
         ],
     };
     Ok(Unit {

@@ -145,9 +145,12 @@ pub fn active_days(account: &str) -> String {
     format!("days/{account}")
 }
 
+/// How the partitions of jobs begin.
+pub(crate) const JOBS_PREFIX: &str = "jobs/";
+
 /// A background job of an account.
 pub fn job(account: &str, job: &str) -> Key {
-    Key::new(format!("jobs/{account}"), job)
+    Key::new(format!("{JOBS_PREFIX}{account}"), job)
 }
 
 /// The UTC day of an instant, as `20261121`.

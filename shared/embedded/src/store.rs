@@ -227,7 +227,7 @@ fn connect(file: &Path, options: &Options) -> rusqlite::Result<Connection> {
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = OFF;
-         PRAGMA cache_size = -16384;
+         PRAGMA cache_size = -8192;
          PRAGMA temp_store = MEMORY;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;",
@@ -311,6 +311,11 @@ fn load(connection: &Connection, memory: &mut Memory) -> rusqlite::Result<i64> {
 
 #[async_trait]
 impl Table for Embedded {
+    /// They are one commit.
+    fn sends_with_rows(&self) -> bool {
+        true
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         key.validate()?;
         let key = key.clone();

@@ -43,9 +43,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// How many bytes of bodies a process works on at a time, in units of [`UNIT`]. What an event needs on
-/// its way is a small multiple of its size, so this bounds the memory of many large requests at once; a
-/// request beyond it waits, unread, for those before it.
-const BUDGET_UNITS: u32 = 6 * 1024;
+/// its way is a multiple of its size, so this bounds the memory of many large requests at once; a request
+/// beyond it waits, unread, for those before it, and one that is larger by itself goes alone.
+const BUDGET_UNITS: u32 = 2 * 1024;
 
 /// The unit of the budget, in bytes.
 const UNIT: usize = 1024;

@@ -228,6 +228,11 @@ pub trait Table: Send + Sync {
     /// At most 1,000 units.
     async fn write(&self, units: Vec<Unit>) -> Vec<Result<(), StoreError>>;
 
+    /// Whether a unit's messages become durable in one step with its rows. Where they do not, a process
+    /// that dies in between, or a queue that refuses, leaves rows without messages: whoever finds such
+    /// a row sends its message again.
+    fn sends_with_rows(&self) -> bool;
+
     /// Adds `delta` to a counter row (0 when absent or expired), unless the sum would exceed `max`
     /// (then [`StoreError::Condition`] and nothing changes). Answers the new value.
     ///

@@ -14,6 +14,11 @@ use crate::store::bounded;
 
 #[async_trait]
 impl Table for Store {
+    /// The messages follow the rows, in requests of their own.
+    fn sends_with_rows(&self) -> bool {
+        false
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         key.validate()?;
         self.read(key).await

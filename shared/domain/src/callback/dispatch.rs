@@ -134,7 +134,7 @@ impl Dispatcher {
             version: 0,
         };
         // Nothing has happened to a delivery whose first order is received for the first time.
-        if message.turn == 0 && receives == 1 {
+        if message.turn == 0 && receives == 1 && !message.repeat {
             return Ok(Some(fresh()));
         }
         let Some(key) = keyspace::delivery(&message.account, &message.delivery) else {

@@ -549,6 +549,7 @@ pub(crate) fn order(delivery: &Delivery) -> DispatchMessage<'_> {
         about: delivery.about.clone(),
         event_id: (&delivery.event_id).into(),
         turn: delivery.turn,
+        repeat: false,
         event: None::<&RawValue>,
     }
 }

@@ -68,6 +68,9 @@ pub struct DispatchMessage<'a> {
     /// does nothing.
     #[serde(default)]
     pub turn: u32,
+    /// Whether it may be a copy of an order that was worked on before: dispatch looks first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeat: bool,
     /// The stored event, where it came along; else dispatch reads it.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub event: Option<&'a RawValue>,
@@ -92,6 +95,7 @@ impl<'a> DispatchMessage<'a> {
             about: subject.into(),
             event_id: Cow::Borrowed(event_id),
             turn: 0,
+            repeat: false,
             event: Some(event),
         }
     }

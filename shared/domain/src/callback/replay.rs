@@ -1,7 +1,7 @@
 //! Replaying deliveries of a range of time, as a job in steps.
 
-use jiff::Timestamp;
-use ringfence_ports::{Message, Op, Put, Received, StoreError, Unit, When};
+use jiff::{SignedDuration, Timestamp};
+use ringfence_ports::{Message, Op, Put, Received, Row, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -74,6 +74,27 @@ pub struct Job {
     step: u64,
 }
 
+/// How long a step may take before its message is taken to be lost.
+const STEP_GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+impl Job {
+    /// The write of this state. While the job runs it has a due time, at which `sweep` sends its message
+    /// again.
+    fn put(&self, now: Timestamp, when: When) -> Result<Put, StoreError> {
+        let due = (self.state == JobState::Running)
+            .then(|| keyspace::due(now.checked_add(STEP_GRACE).unwrap_or(now), &self.id));
+        let key = keyspace::job(&self.account, &self.id);
+        Ok(Put { index: [None, due], ..Put::new(key, to_doc(self)?, when) })
+    }
+
+    /// The write that puts off the due time of a job in a row, and sends its step again.
+    pub(crate) fn again(row: &Row, now: Timestamp) -> Result<Unit, StoreError> {
+        let job: Self = parse_doc(&row.doc)?;
+        let put = job.put(now, When::Version(row.version))?;
+        Ok(Unit { ops: vec![Op::Put(put)], sends: vec![step_message(&job)?] })
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct StepMessage {
     account: String,
@@ -138,11 +159,7 @@ impl App {
             step: 0,
         };
         let unit = Unit {
-            ops: vec![Op::Put(Put::new(
-                keyspace::job(&job.account, &job.id),
-                to_doc(&job)?,
-                When::Absent,
-            ))],
+            ops: vec![Op::Put(job.put(now, When::Absent)?)],
             sends: vec![step_message(&job)?],
         };
         Ok((job, unit))
@@ -214,7 +231,7 @@ impl App {
         } else {
             sends.push(step_message(&job)?);
         }
-        let put = Put::new(key, to_doc(&job)?, When::Version(row.version));
+        let put = job.put(self.clock.now(), When::Version(row.version))?;
         match self
             .table
             .commit(Unit {

@@ -1,8 +1,9 @@
-//! What a clock sets off: every minute, deliveries whose due time has come go back into the queue.
+//! What a clock sets off: every minute, deliveries whose due time has come go back into the queue, and so
+//! do the steps of jobs whose message was lost.
 
 use ringfence_ports::{Op, Query, StoreError, Unit};
 
-use super::{delivery::Delivery, log::order};
+use super::{delivery::Delivery, log::order, replay::Job};
 use crate::{
     App,
     keyspace::{self, SHARDS},
@@ -35,12 +36,17 @@ impl App {
             let page = self.table.query(query.clone()).await?;
             let mut units = Vec::with_capacity(page.rows.len());
             for row in &page.rows {
-                let mut delivery = Delivery::from_row(row)?;
-                delivery.next_at = None;
-                let message = order(&delivery).into_message(std::time::Duration::ZERO)?;
-                units.push(Unit {
-                    ops: vec![Op::Put(delivery.put()?)],
-                    sends: vec![message],
+                units.push(if row.key.pk.starts_with(keyspace::JOBS_PREFIX) {
+                    Job::again(row, now)?
+                } else {
+                    let mut delivery = Delivery::from_row(row)?;
+                    // Until the attempt is recorded it stays due, in case that this message is lost too.
+                    delivery.next_at = Some(now);
+                    let message = order(&delivery).into_message(std::time::Duration::ZERO)?;
+                    Unit {
+                        ops: vec![Op::Put(delivery.put()?)],
+                        sends: vec![message],
+                    }
                 });
             }
             for result in self.table.write(units).await {

@@ -78,6 +78,10 @@ impl<T: ?Sized> Counting<T> {
 
 #[async_trait]
 impl<T: Table + ?Sized> Table for Counting<T> {
+    fn sends_with_rows(&self) -> bool {
+        self.inner.sends_with_rows()
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         self.add(|calls| calls.get += 1);
         self.inner.get(key).await
@@ -204,6 +208,10 @@ impl<T: ?Sized> Faulty<T> {
 
 #[async_trait]
 impl<T: Table + ?Sized> Table for Faulty<T> {
+    fn sends_with_rows(&self) -> bool {
+        self.inner.sends_with_rows()
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         self.call(self.inner.get(key)).await
     }
