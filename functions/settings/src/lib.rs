@@ -3,6 +3,7 @@
 mod accounts;
 mod agencies;
 mod answer;
+pub mod bootstrap;
 mod documents;
 mod keys;
 mod secrets;

@@ -1,4 +1,5 @@
 mod access;
+mod bootstrap;
 mod callbacks;
 mod challenge;
 mod documents;

@@ -1,0 +1,7 @@
+//! The `activities` function on AWS Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringfence_lambda::http(ringfence_activities::router)
+}

@@ -1,0 +1,7 @@
+//! The `callbacks` function on AWS Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringfence_lambda::http(ringfence_callbacks::router)
+}

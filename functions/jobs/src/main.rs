@@ -1,0 +1,7 @@
+//! The `jobs` function on AWS Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringfence_lambda::queue(ringfence_jobs::consumer)
+}
