@@ -33,10 +33,14 @@ type Inbox = Arc<Mutex<HashMap<String, Arrived>>>;
 
 fn note(inbox: &Inbox, event: &str, webhook_id: &str) {
     let mut inbox = inbox.lock().unwrap();
-    let arrived = inbox
-        .entry(event.to_owned())
-        .or_insert_with(|| Arrived { webhook_id: webhook_id.to_owned(), times: Vec::new() });
-    assert_eq!(arrived.webhook_id, webhook_id, "the webhook-id stays the same");
+    let arrived = inbox.entry(event.to_owned()).or_insert_with(|| Arrived {
+        webhook_id: webhook_id.to_owned(),
+        times: Vec::new(),
+    });
+    assert_eq!(
+        arrived.webhook_id, webhook_id,
+        "the webhook-id stays the same"
+    );
     arrived.times.push(Instant::now());
 }
 
@@ -52,11 +56,21 @@ async fn receive(mut stream: TcpStream, inbox: Inbox) {
                 break;
             }
             let head = String::from_utf8_lossy(&buffer[..end]).to_lowercase();
-            let id = head.lines().find_map(|line| line.strip_prefix("webhook-id:")).unwrap().trim().to_owned();
-            let event: serde_json::Value = serde_json::from_slice(&buffer[end..end + length]).unwrap();
+            let id = head
+                .lines()
+                .find_map(|line| line.strip_prefix("webhook-id:"))
+                .unwrap()
+                .trim()
+                .to_owned();
+            let event: serde_json::Value =
+                serde_json::from_slice(&buffer[end..end + length]).unwrap();
             note(&inbox, event["id"].as_str().unwrap(), &id);
             buffer.drain(..end + length);
-            if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
+            if stream
+                .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -85,7 +99,10 @@ async fn post(
         let body = format!(
             r#"{{"type":"cdr.created","timestamp":"2026-01-31T08:16:09Z","id":"{id}","data":{{"call_id":"c-{id}","from":"+14155550132"}}}}"#
         );
-        match open.exchange(&http::request("POST", &path, &key, &[], body.as_bytes())).await {
+        match open
+            .exchange(&http::request("POST", &path, &key, &[], body.as_bytes()))
+            .await
+        {
             Ok((202, _)) => acknowledged.lock().unwrap().push(id),
             Ok((status, answer)) => panic!("{status}: {}", String::from_utf8_lossy(&answer)),
             Err(_) => connection = None,
@@ -95,8 +112,10 @@ async fn post(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost() {
-    let rounds: u32 =
-        std::env::var("RINGFENCE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let rounds: u32 = std::env::var("RINGFENCE_CRASH_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(5);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let receiver = listener.local_addr().unwrap();
     let inbox = Inbox::default();
@@ -108,8 +127,10 @@ async fn nothing_acknowledged_is_lost() {
     });
 
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(folder.path(), &["--allow-subnet", "127.0.0.0/8"]).await;
-    server.set_callback("cdr", &format!("http://{receiver}/")).await;
+    let mut server = Server::start(folder.path(), &["--allow-subnet", "127.0.0.0/8"]);
+    server
+        .set_callback("cdr", &format!("http://{receiver}/"))
+        .await;
     let path = format!("/v1/accounts/{}/events", server.account);
 
     let next = Arc::new(AtomicUsize::new(0));
@@ -129,7 +150,9 @@ async fn nothing_acknowledged_is_lost() {
     let mut kills = Vec::new();
     let mut moment = u64::from(std::process::id());
     for _ in 0..rounds {
-        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        moment = moment
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis(50 + (moment >> 33) % 700)).await;
         server.kill();
         kills.push(Instant::now());
@@ -142,17 +165,30 @@ async fn nothing_acknowledged_is_lost() {
     }
 
     let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() > 100, "only {} events were acknowledged", acknowledged.len());
-    let end = Instant::now() + Duration::from_secs(60);
+    assert!(
+        acknowledged.len() > 100,
+        "only {} events were acknowledged",
+        acknowledged.len()
+    );
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let missing: Vec<String> = {
             let inbox = inbox.lock().unwrap();
-            acknowledged.iter().filter(|id| !inbox.contains_key(*id)).cloned().collect()
+            acknowledged
+                .iter()
+                .filter(|id| !inbox.contains_key(*id))
+                .cloned()
+                .collect()
         };
         if missing.is_empty() {
             break;
         }
-        assert!(Instant::now() < end, "{} of {} acknowledged events never arrived", missing.len(), acknowledged.len());
+        assert!(
+            Instant::now() < end,
+            "{} of {} acknowledged events never arrived",
+            missing.len(),
+            acknowledged.len()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let inbox = inbox.lock().unwrap();
@@ -164,7 +200,9 @@ async fn nothing_acknowledged_is_lost() {
             // came after that kill.
             let first = arrived.times[0];
             assert!(
-                kills.iter().any(|kill| first <= *kill && *time >= *kill && kill.duration_since(first) < Duration::from_secs(2)),
+                kills.iter().any(|kill| first <= *kill
+                    && *time >= *kill
+                    && kill.duration_since(first) < Duration::from_secs(2)),
                 "{id} arrived twice without having been in flight at a kill"
             );
         }

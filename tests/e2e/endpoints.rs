@@ -23,63 +23,291 @@ enum Guard {
 }
 
 use Guard::{Account, Agency, Open, Platform, Twilio};
-use Scope::{Admin, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, SettingsRead, SettingsWrite};
+use Scope::{
+    Admin, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, SettingsRead,
+    SettingsWrite,
+};
 
 /// Method, path, guard, and a body that gets as far as the guard.
 const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
-    ("POST", "/v1/accounts/{account}/events", Account(EventsWrite), "{}"),
-    ("POST", "/v1/accounts/{account}/ingest/freeswitch", Account(EventsWrite), "{}"),
+    (
+        "POST",
+        "/v1/accounts/{account}/events",
+        Account(EventsWrite),
+        "{}",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/ingest/freeswitch",
+        Account(EventsWrite),
+        "{}",
+    ),
     ("POST", "/v1/accounts/{account}/ingest/twilio", Twilio, "{}"),
-    ("POST", "/v1/accounts/{account}/ingest/connect", Account(EventsWrite), "{}"),
-    ("POST", "/v1/accounts/{account}/ingest/asterisk", Account(EventsWrite), "{}"),
+    (
+        "POST",
+        "/v1/accounts/{account}/ingest/connect",
+        Account(EventsWrite),
+        "{}",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/ingest/asterisk",
+        Account(EventsWrite),
+        "{}",
+    ),
     ("GET", "/v1/event-types", Open, ""),
     ("GET", "/v1/event-types/{type}", Open, ""),
-    ("GET", "/v1/accounts/{account}/calls/{call}", Account(CallsRead), ""),
-    ("GET", "/v1/accounts/{account}/callbacks", Account(DeliveriesRead), ""),
-    ("POST", "/v1/accounts/{account}/callbacks/{callback}/test", Account(DeliveriesWrite), ""),
-    ("POST", "/v1/accounts/{account}/callbacks/{callback}/pause", Account(SettingsWrite), ""),
-    ("POST", "/v1/accounts/{account}/callbacks/{callback}/resume", Account(SettingsWrite), ""),
-    ("POST", "/v1/accounts/{account}/callbacks/{callback}/replay", Account(DeliveriesWrite), "{}"),
-    ("POST", "/v1/accounts/{account}/callbacks/{callback}/secret/rotate", Account(SettingsWrite), "{}"),
-    ("GET", "/v1/accounts/{account}/callbacks/{callback}/secrets", Account(SettingsRead), ""),
-    ("GET", "/v1/accounts/{account}/deliveries", Account(DeliveriesRead), ""),
-    ("GET", "/v1/accounts/{account}/deliveries/{delivery}", Account(DeliveriesRead), ""),
-    ("POST", "/v1/accounts/{account}/deliveries/{delivery}/resend", Account(DeliveriesWrite), ""),
-    ("GET", "/v1/accounts/{account}/jobs/{job}", Account(DeliveriesRead), ""),
-    ("GET", "/v1/accounts/{account}/operational-events", Account(DeliveriesRead), ""),
-    ("GET", "/v1/accounts/{account}/history", Account(HistoryRead), ""),
+    (
+        "GET",
+        "/v1/accounts/{account}/calls/{call}",
+        Account(CallsRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/callbacks",
+        Account(DeliveriesRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/callbacks/{callback}/test",
+        Account(DeliveriesWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/callbacks/{callback}/pause",
+        Account(SettingsWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/callbacks/{callback}/resume",
+        Account(SettingsWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/callbacks/{callback}/replay",
+        Account(DeliveriesWrite),
+        "{}",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/callbacks/{callback}/secret/rotate",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/callbacks/{callback}/secrets",
+        Account(SettingsRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/deliveries",
+        Account(DeliveriesRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/deliveries/{delivery}",
+        Account(DeliveriesRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/deliveries/{delivery}/resend",
+        Account(DeliveriesWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/jobs/{job}",
+        Account(DeliveriesRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/operational-events",
+        Account(DeliveriesRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/history",
+        Account(HistoryRead),
+        "",
+    ),
     ("GET", "/v1/accounts/{account}", Account(SettingsRead), ""),
-    ("PATCH", "/v1/accounts/{account}", Account(SettingsWrite), r#"{"name":"New name"}"#),
+    (
+        "PATCH",
+        "/v1/accounts/{account}",
+        Account(SettingsWrite),
+        r#"{"name":"New name"}"#,
+    ),
     ("GET", "/v1/accounts/{account}/api-keys", Account(Admin), ""),
-    ("POST", "/v1/accounts/{account}/api-keys", Account(Admin), r#"{"name":"k","scopes":["admin"]}"#),
-    ("DELETE", "/v1/accounts/{account}/api-keys/{key}", Account(Admin), ""),
-    ("GET", "/v1/accounts/{account}/settings/callbacks", Account(SettingsRead), ""),
-    ("PUT", "/v1/accounts/{account}/settings/callbacks", Account(SettingsWrite), "{}"),
-    ("PATCH", "/v1/accounts/{account}/settings/callbacks", Account(SettingsWrite), "{}"),
-    ("GET", "/v1/accounts/{account}/settings/security", Account(SettingsRead), ""),
-    ("PUT", "/v1/accounts/{account}/settings/security", Account(SettingsWrite), "{}"),
-    ("PATCH", "/v1/accounts/{account}/settings/security", Account(SettingsWrite), "{}"),
-    ("GET", "/v1/accounts/{account}/settings/sources", Account(SettingsRead), ""),
-    ("PUT", "/v1/accounts/{account}/settings/sources", Account(SettingsWrite), "{}"),
-    ("PATCH", "/v1/accounts/{account}/settings/sources", Account(SettingsWrite), "{}"),
+    (
+        "POST",
+        "/v1/accounts/{account}/api-keys",
+        Account(Admin),
+        r#"{"name":"k","scopes":["admin"]}"#,
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/api-keys/{key}",
+        Account(Admin),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/settings/callbacks",
+        Account(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/accounts/{account}/settings/callbacks",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/settings/callbacks",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/settings/security",
+        Account(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/accounts/{account}/settings/security",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/settings/security",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/settings/sources",
+        Account(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/accounts/{account}/settings/sources",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/settings/sources",
+        Account(SettingsWrite),
+        "{}",
+    ),
     ("GET", "/v1/agencies", Platform(SettingsRead), ""),
-    ("POST", "/v1/agencies", Platform(Admin), r#"{"name":"Another agency"}"#),
+    (
+        "POST",
+        "/v1/agencies",
+        Platform(Admin),
+        r#"{"name":"Another agency"}"#,
+    ),
     ("GET", "/v1/agencies/{agency}", Agency(SettingsRead), ""),
-    ("PATCH", "/v1/agencies/{agency}", Agency(SettingsWrite), r#"{"name":"New name"}"#),
-    ("GET", "/v1/agencies/{agency}/accounts", Agency(SettingsRead), ""),
-    ("POST", "/v1/agencies/{agency}/accounts", Agency(Admin), r#"{"name":"Another account"}"#),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}",
+        Agency(SettingsWrite),
+        r#"{"name":"New name"}"#,
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/accounts",
+        Agency(SettingsRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/accounts",
+        Agency(Admin),
+        r#"{"name":"Another account"}"#,
+    ),
     ("GET", "/v1/agencies/{agency}/api-keys", Agency(Admin), ""),
-    ("POST", "/v1/agencies/{agency}/api-keys", Agency(Admin), r#"{"name":"k","scopes":["admin"]}"#),
-    ("DELETE", "/v1/agencies/{agency}/api-keys/{key}", Agency(Admin), ""),
-    ("POST", "/v1/agencies/{agency}/callbacks/{callback}/secret/rotate", Agency(SettingsWrite), "{}"),
-    ("GET", "/v1/agencies/{agency}/callbacks/{callback}/secrets", Agency(SettingsRead), ""),
-    ("GET", "/v1/agencies/{agency}/settings/callbacks", Agency(SettingsRead), ""),
-    ("PUT", "/v1/agencies/{agency}/settings/callbacks", Agency(SettingsWrite), "{}"),
-    ("PATCH", "/v1/agencies/{agency}/settings/callbacks", Agency(SettingsWrite), "{}"),
-    ("GET", "/v1/agencies/{agency}/settings/security", Agency(SettingsRead), ""),
-    ("PUT", "/v1/agencies/{agency}/settings/security", Agency(SettingsWrite), "{}"),
-    ("PATCH", "/v1/agencies/{agency}/settings/security", Agency(SettingsWrite), "{}"),
-    ("GET", "/v1/agencies/{agency}/history", Agency(HistoryRead), ""),
+    (
+        "POST",
+        "/v1/agencies/{agency}/api-keys",
+        Agency(Admin),
+        r#"{"name":"k","scopes":["admin"]}"#,
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/api-keys/{key}",
+        Agency(Admin),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/callbacks/{callback}/secret/rotate",
+        Agency(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/callbacks/{callback}/secrets",
+        Agency(SettingsRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/settings/callbacks",
+        Agency(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/agencies/{agency}/settings/callbacks",
+        Agency(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/settings/callbacks",
+        Agency(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/settings/security",
+        Agency(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/agencies/{agency}/settings/security",
+        Agency(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/settings/security",
+        Agency(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/history",
+        Agency(HistoryRead),
+        "",
+    ),
 ];
 
 #[test]
@@ -93,14 +321,19 @@ fn the_table_names_every_endpoint_and_no_other() {
             }
         }
     }
-    let mut listed: Vec<String> = ENDPOINTS.iter().map(|(method, path, ..)| format!("{method} {path}")).collect();
+    let mut listed: Vec<String> = ENDPOINTS
+        .iter()
+        .map(|(method, path, ..)| format!("{method} {path}"))
+        .collect();
     served.sort();
     listed.sort();
     assert_eq!(served, listed);
 }
 
 async fn app() -> TestApp {
-    TestApp::new().await.serving(ringfence_local::api::functions())
+    TestApp::new()
+        .await
+        .serving(ringfence_local::api::functions())
 }
 
 /// The path with real ids, as far as a test has them.
@@ -118,7 +351,8 @@ fn path(template: &str, account: &str, agency: &str) -> String {
 
 async fn call(test: &TestApp, key: Option<&str>, method: &str, path: &str, body: &str) -> Response {
     let headers: &[(&str, &str)] = &[("if-match", "\"0\"")];
-    test.request_raw(key, method, path, headers, "application/json", body.into()).await
+    test.request_raw(key, method, path, headers, "application/json", body.into())
+        .await
 }
 
 #[tokio::test]
@@ -150,16 +384,34 @@ async fn every_scope_but_the_right_one_is_not_enough() {
             Platform(scope) => (Owner::Platform, scope),
         };
         let path = path(template, &test.account, &test.agency);
-        let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| other != scope).collect();
+        let others: Vec<Scope> = Scope::ALL
+            .into_iter()
+            .filter(|other| other != scope)
+            .collect();
         let key = test.key_for(owner.clone(), &others).await;
         let answer = call(&test, Some(&key), method, &path, body).await;
         assert_eq!(answer.status, 403, "{method} {path} {}", answer.json);
-        assert!(answer.json["detail"].as_str().unwrap().contains(scope.as_str()), "{}", answer.json);
+        assert!(
+            answer.json["detail"]
+                .as_str()
+                .unwrap()
+                .contains(scope.as_str()),
+            "{}",
+            answer.json
+        );
         // And with it alone the guard opens.
         let key = test.key_for(owner, &[*scope]).await;
         let answer = call(&test, Some(&key), method, &path, body).await;
-        assert!(![401, 403].contains(&answer.status.as_u16()), "{method} {path} {}", answer.json);
-        assert!(answer.status.as_u16() < 500, "{method} {path} {}", answer.json);
+        assert!(
+            ![401, 403].contains(&answer.status.as_u16()),
+            "{method} {path} {}",
+            answer.json
+        );
+        assert!(
+            answer.status.as_u16() < 500,
+            "{method} {path} {}",
+            answer.json
+        );
     }
 }
 
@@ -167,12 +419,28 @@ async fn every_scope_but_the_right_one_is_not_enough() {
 async fn another_tenants_id_answers_as_an_absent_one() {
     let test = app().await;
     let actor = Actor::system();
-    let other_agency = test.app.create_agency("Other", &actor).await.unwrap().value.id;
-    let other_account = test.app.create_account(&other_agency, "Other", &actor).await.unwrap().value.id;
+    let other_agency = test
+        .app
+        .create_agency("Other", &actor)
+        .await
+        .unwrap()
+        .value
+        .id;
+    let other_account = test
+        .app
+        .create_account(&other_agency, "Other", &actor)
+        .await
+        .unwrap()
+        .value
+        .id;
     let absent_account = "acc_00000000000070008000000000000000";
     let absent_agency = "agy_00000000000070008000000000000000";
-    let account_key = test.key_for(Owner::Account(test.account.clone()), &Scope::ALL).await;
-    let agency_key = test.key_for(Owner::Agency(test.agency.clone()), &Scope::ALL).await;
+    let account_key = test
+        .key_for(Owner::Account(test.account.clone()), &Scope::ALL)
+        .await;
+    let agency_key = test
+        .key_for(Owner::Agency(test.agency.clone()), &Scope::ALL)
+        .await;
     for (method, template, guard, body) in ENDPOINTS {
         let keys: &[&str] = match guard {
             Open => continue,
@@ -186,8 +454,22 @@ async fn another_tenants_id_answers_as_an_absent_one() {
             }
         };
         for key in keys {
-            let foreign = call(&test, Some(key), method, &path(template, &other_account, &other_agency), body).await;
-            let absent = call(&test, Some(key), method, &path(template, absent_account, absent_agency), body).await;
+            let foreign = call(
+                &test,
+                Some(key),
+                method,
+                &path(template, &other_account, &other_agency),
+                body,
+            )
+            .await;
+            let absent = call(
+                &test,
+                Some(key),
+                method,
+                &path(template, absent_account, absent_agency),
+                body,
+            )
+            .await;
             assert_eq!(foreign.status, 404, "{method} {template} {}", foreign.json);
             assert_eq!(absent.status, 404, "{method} {template} {}", absent.json);
             assert_eq!(foreign.bytes, absent.bytes, "{method} {template}");
@@ -197,7 +479,14 @@ async fn another_tenants_id_answers_as_an_absent_one() {
     // An account's key reaches its own agency no more than another.
     for (method, template, guard, body) in ENDPOINTS {
         if let Agency(_) = guard {
-            let own = call(&test, Some(&account_key), method, &path(template, "", &test.agency), body).await;
+            let own = call(
+                &test,
+                Some(&account_key),
+                method,
+                &path(template, "", &test.agency),
+                body,
+            )
+            .await;
             assert_eq!(own.status, 404, "{method} {template}");
         }
     }
@@ -207,10 +496,21 @@ async fn another_tenants_id_answers_as_an_absent_one() {
 async fn what_hangs_under_an_id_of_ours_is_not_found_under_anothers() {
     let test = app().await;
     for (method, template, guard, body) in ENDPOINTS {
-        let (Account(_) | Agency(_)) = guard else { continue };
-        let absent = ["{call}", "{delivery}", "{job}", "{key}"].iter().any(|part| template.contains(part));
+        let (Account(_) | Agency(_)) = guard else {
+            continue;
+        };
+        let absent = ["{call}", "{delivery}", "{job}", "{key}"]
+            .iter()
+            .any(|part| template.contains(part));
         if absent {
-            let answer = call(&test, Some(&test.key), method, &path(template, &test.account, &test.agency), body).await;
+            let answer = call(
+                &test,
+                Some(&test.key),
+                method,
+                &path(template, &test.account, &test.agency),
+                body,
+            )
+            .await;
             assert_eq!(answer.status, 404, "{method} {template}: {}", answer.json);
             assert_ne!(answer.json, Value::Null);
         }

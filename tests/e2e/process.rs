@@ -22,13 +22,16 @@ pub struct Server {
 
 impl Server {
     /// Starts it on a fresh folder and a free port.
-    pub async fn start(folder: &Path, flags: &[&str]) -> Self {
+    pub fn start(folder: &Path, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let mut process = spawn(folder, "127.0.0.1:0", &flags);
         let (mut address, mut account, mut key) = (None, None, None);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         while address.is_none() || account.is_none() || key.is_none() {
-            let line = lines.next().expect("the server ended before it said where it is").unwrap();
+            let line = lines
+                .next()
+                .expect("the server ended before it said where it is")
+                .unwrap();
             for word in line.split(|c: char| c.is_whitespace() || "\"'<>()".contains(c)) {
                 if word.starts_with("rfk_") {
                     key.get_or_insert(word.to_owned());
@@ -55,9 +58,20 @@ impl Server {
     }
 
     /// One request with the operator's key.
-    pub async fn request(&self, method: &str, path: &str, extra: &[(&str, &str)], body: &str) -> (u16, serde_json::Value) {
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        extra: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, serde_json::Value) {
         let request = http::request(method, path, &self.key, extra, body.as_bytes());
-        let (status, answer) = http::Connection::open(self.address).await.unwrap().exchange(&request).await.unwrap();
+        let (status, answer) = http::Connection::open(self.address)
+            .await
+            .unwrap()
+            .exchange(&request)
+            .await
+            .unwrap();
         (status, serde_json::from_slice(&answer).unwrap_or_default())
     }
 
@@ -65,7 +79,9 @@ impl Server {
     pub async fn set_callback(&self, kind: &str, url: &str) {
         let path = format!("/v1/accounts/{}/settings/callbacks", self.account);
         let body = format!(r#"{{"{kind}":{{"url":"{url}"}}}}"#);
-        let (status, answer) = self.request("PUT", &path, &[("if-match", "\"0\"")], &body).await;
+        let (status, answer) = self
+            .request("PUT", &path, &[("if-match", "\"0\"")], &body)
+            .await;
         assert_eq!(status, 200, "{answer}");
     }
 

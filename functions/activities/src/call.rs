@@ -37,6 +37,9 @@ pub(crate) async fn get(
     Path((account, call)): Path<(String, String)>,
 ) -> Result<Json<Call>, Problem> {
     let config = app.account(&caller, Scope::CallsRead, &account).await?;
-    let call = app.call(&config, &call).await?.ok_or_else(|| Problem::not_found("call"))?;
+    let call = app
+        .call(&config, &call)
+        .await?
+        .ok_or_else(|| Problem::not_found("call"))?;
     Ok(Json(call))
 }

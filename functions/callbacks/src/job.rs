@@ -50,6 +50,8 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
     Path((account, job)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app.account(&caller, Scope::DeliveriesRead, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesRead, &account)
+        .await?;
     Ok(Json(shown(&app.job(&config.account.id, &job).await?)))
 }

@@ -42,11 +42,19 @@ pub(crate) async fn get(
     Path(account): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app.account(&caller, Scope::DeliveriesRead, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesRead, &account)
+        .await?;
     let scope = [config.account.id.as_str(), "operational-events"];
-    let after = page.cursor.as_deref().map(|cursor| cursor::decode(&scope, cursor)).transpose()?;
+    let after = page
+        .cursor
+        .as_deref()
+        .map(|cursor| cursor::decode(&scope, cursor))
+        .transpose()?;
     let limit = page.limit.unwrap_or(50).clamp(1, 100);
-    let (items, next) = app.operational_events(&config.account.id, limit, after).await?;
+    let (items, next) = app
+        .operational_events(&config.account.id, limit, after)
+        .await?;
     let next = next.map(|next| cursor::encode(&scope, &next));
     Ok(Json(json!({ "items": items, "next_cursor": next })))
 }

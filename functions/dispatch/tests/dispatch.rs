@@ -6,9 +6,9 @@ use ringfence_test_support::{Answer, Receiver, TestApp};
 use ringfence_webhook::sign::{DEFAULT_TOLERANCE, Verifier, verify};
 use serde_json::{Value, json};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 async fn app() -> TestApp {
     let router = ringfence_settings::router()
@@ -19,13 +19,26 @@ async fn app() -> TestApp {
 
 /// Saves the account's callback settings; answers the CDR callback's secret, if one was made.
 async fn callbacks(test: &TestApp, settings: Value) -> Option<String> {
-    save(test, "callbacks", settings).await["secrets"]["cdr"]["secret"].as_str().map(str::to_owned)
+    save(test, "callbacks", settings).await["secrets"]["cdr"]["secret"]
+        .as_str()
+        .map(str::to_owned)
 }
 
 async fn save(test: &TestApp, area: &str, settings: Value) -> Value {
     let path = format!("/v1/accounts/{}/settings/{area}", test.account);
-    let etag = test.request("GET", &path, Value::Null).await.headers["etag"].to_str().unwrap().to_owned();
-    let saved = test.request_as(Some(&test.key), "PUT", &path, &[("if-match", &etag)], settings).await;
+    let etag = test.request("GET", &path, Value::Null).await.headers["etag"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let saved = test
+        .request_as(
+            Some(&test.key),
+            "PUT",
+            &path,
+            &[("if-match", &etag)],
+            settings,
+        )
+        .await;
     assert_eq!(saved.status, 200, "{}", saved.json);
     saved.json
 }
@@ -36,9 +49,18 @@ async fn post(test: &TestApp, id: &str) -> String {
         "type": "cdr.created", "id": id, "timestamp": "2026-01-31T07:59:00Z",
         "data": {"call_id": format!("call-{id}"), "from": "+14155550132", "to": "1002"},
     });
-    let answer = test.request("POST", &format!("/v1/accounts/{}/events", test.account), event).await;
+    let answer = test
+        .request(
+            "POST",
+            &format!("/v1/accounts/{}/events", test.account),
+            event,
+        )
+        .await;
     assert_eq!(answer.status, 202, "{}", answer.json);
-    answer.json["results"][0]["delivery"].as_str().unwrap_or_default().to_owned()
+    answer.json["results"][0]["delivery"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 async fn delivery(test: &TestApp, id: &str) -> Value {
@@ -50,7 +72,10 @@ async fn listed(test: &TestApp, query: &str) -> Vec<Value> {
     let mut found = Vec::new();
     let mut cursor = String::new();
     loop {
-        let path = format!("/v1/accounts/{}/deliveries?limit=7&{query}{cursor}", test.account);
+        let path = format!(
+            "/v1/accounts/{}/deliveries?limit=7&{query}{cursor}",
+            test.account
+        );
         let page = test.request("GET", &path, Value::Null).await;
         assert_eq!(page.status, 200, "{}", page.json);
         found.extend(page.json["items"].as_array().unwrap().clone());
@@ -71,7 +96,12 @@ async fn act(test: &TestApp, action: &str, body: Value) -> Value {
 #[tokio::test]
 async fn an_event_arrives_signed_and_is_on_record() {
     let (test, receiver) = (app().await, Receiver::start().await);
-    let secret = callbacks(&test, json!({"cdr": {"url": receiver.url(), "headers": {"x-tenant": "blue"}}})).await.unwrap();
+    let secret = callbacks(
+        &test,
+        json!({"cdr": {"url": receiver.url(), "headers": {"x-tenant": "blue"}}}),
+    )
+    .await
+    .unwrap();
     let id = post(&test, "e1").await;
     assert_eq!(test.drain().await, 1);
 
@@ -82,7 +112,10 @@ async fn an_event_arrives_signed_and_is_on_record() {
     assert_eq!(post.header("x-tenant"), "blue");
     assert_eq!(post.header("content-type"), "application/json");
     let verifier: Verifier = secret.parse().unwrap();
-    let now = ringfence_test_support::START.parse::<jiff::Timestamp>().unwrap().as_second();
+    let now = ringfence_test_support::START
+        .parse::<jiff::Timestamp>()
+        .unwrap()
+        .as_second();
     verify(
         &[verifier],
         post.header("webhook-id"),
@@ -108,7 +141,13 @@ async fn a_repeat_delivers_nothing_new_and_a_changed_repeat_is_refused() {
     let event = json!({"type": "cdr.created", "id": "e1", "timestamp": "2026-01-31T07:59:00Z", "data": {"call_id": "c"}});
     let path = format!("/v1/accounts/{}/events", test.account);
     let both = test.request("POST", &path, json!([event, event])).await;
-    assert_eq!((both.json["accepted"].as_u64(), both.json["duplicates"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(
+        (
+            both.json["accepted"].as_u64(),
+            both.json["duplicates"].as_u64()
+        ),
+        (Some(1), Some(1))
+    );
     let again = test.request("POST", &path, event.clone()).await;
     assert_eq!(again.status, 202);
     assert_eq!(again.json["results"][0]["status"], "duplicate");
@@ -125,7 +164,10 @@ async fn a_repeat_delivers_nothing_new_and_a_changed_repeat_is_refused() {
 async fn failures_follow_the_schedule_and_end() {
     let (test, receiver) = (app().await, Receiver::start().await);
     callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
-    receiver.always(Some(Answer { body: "no".to_owned(), ..Answer::status(500) }));
+    receiver.always(Some(Answer {
+        body: "no".to_owned(),
+        ..Answer::status(500)
+    }));
     let id = post(&test, "e1").await;
     test.drain().await;
     assert_eq!(delivery(&test, &id).await["status"], "retrying");
@@ -135,10 +177,21 @@ async fn failures_follow_the_schedule_and_end() {
     for (index, seconds) in base.into_iter().enumerate() {
         let tried = |seen: &Value| seen["attempts"].as_array().unwrap().len();
         test.after(Duration::from_secs(seconds * 79 / 100)).await;
-        assert_eq!(tried(&delivery(&test, &id).await), index + 1, "too early: retry {}", index + 1);
+        assert_eq!(
+            tried(&delivery(&test, &id).await),
+            index + 1,
+            "too early: retry {}",
+            index + 1
+        );
         // Orders that stand in the due index are given two minutes of grace for a queue that lost them.
-        test.after(Duration::from_secs(seconds * 42 / 100 + 125)).await;
-        assert_eq!(tried(&delivery(&test, &id).await), index + 2, "too late: retry {}", index + 1);
+        test.after(Duration::from_secs(seconds * 42 / 100 + 125))
+            .await;
+        assert_eq!(
+            tried(&delivery(&test, &id).await),
+            index + 2,
+            "too late: retry {}",
+            index + 1
+        );
     }
     let seen = delivery(&test, &id).await;
     assert_eq!(seen["status"], "failed");
@@ -146,7 +199,10 @@ async fn failures_follow_the_schedule_and_end() {
     test.after(DAY * 3).await;
     let posts = receiver.posts();
     assert_eq!(posts.len(), 10);
-    let mut times: Vec<&str> = posts.iter().map(|post| post.header("webhook-timestamp")).collect();
+    let mut times: Vec<&str> = posts
+        .iter()
+        .map(|post| post.header("webhook-timestamp"))
+        .collect();
     assert!(posts.iter().all(|post| post.header("webhook-id") == id));
     times.dedup();
     assert_eq!(times.len(), 10, "each attempt is signed with its own time");
@@ -158,7 +214,10 @@ async fn failures_follow_the_schedule_and_end() {
 async fn retry_after_is_heeded() {
     let (test, receiver) = (app().await, Receiver::start().await);
     callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
-    receiver.next(Answer { headers: "retry-after: 240\r\n".to_owned(), ..Answer::status(429) });
+    receiver.next(Answer {
+        headers: "retry-after: 240\r\n".to_owned(),
+        ..Answer::status(429)
+    });
     let id = post(&test, "e1").await;
     test.drain().await;
     test.after(Duration::from_secs(235)).await;
@@ -179,16 +238,36 @@ async fn gone_disables_at_once_and_resuming_sends_what_was_held() {
         post(&test, id).await;
     }
     test.drain().await;
-    assert_eq!(receiver.posts().len(), 1, "a disabled endpoint gets nothing");
-    let state = test.request("GET", &format!("/v1/accounts/{}/callbacks", test.account), Value::Null).await.json;
+    assert_eq!(
+        receiver.posts().len(),
+        1,
+        "a disabled endpoint gets nothing"
+    );
+    let state = test
+        .request(
+            "GET",
+            &format!("/v1/accounts/{}/callbacks", test.account),
+            Value::Null,
+        )
+        .await
+        .json;
     assert_eq!(state["items"][0]["state"], "disabled");
     assert_eq!(listed(&test, "status=held").await.len(), 3);
-    let events = test.request("GET", &format!("/v1/accounts/{}/operational-events", test.account), Value::Null).await;
+    let events = test
+        .request(
+            "GET",
+            &format!("/v1/accounts/{}/operational-events", test.account),
+            Value::Null,
+        )
+        .await;
     assert_eq!(events.json["items"][0]["type"], "callback.disabled");
 
     act(&test, "resume", Value::Null).await;
     test.drain().await;
-    let mut got: Vec<String> = receiver.posts()[1..].iter().map(|post| post.json()["id"].as_str().unwrap().to_owned()).collect();
+    let mut got: Vec<String> = receiver.posts()[1..]
+        .iter()
+        .map(|post| post.json()["id"].as_str().unwrap().to_owned())
+        .collect();
     got.sort();
     assert_eq!(got, ["e1", "e2", "e3"]);
     assert_eq!(listed(&test, "status=held").await.len(), 0);
@@ -196,15 +275,27 @@ async fn gone_disables_at_once_and_resuming_sends_what_was_held() {
 
 #[tokio::test]
 async fn five_days_without_success_disable_it_and_say_so() {
-    let (test, receiver, operations) = (app().await, Receiver::start().await, Receiver::start().await);
-    callbacks(&test, json!({"cdr": {"url": receiver.url()}, "operational": {"url": operations.url()}})).await;
+    let (test, receiver, operations) = (
+        app().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    callbacks(
+        &test,
+        json!({"cdr": {"url": receiver.url()}, "operational": {"url": operations.url()}}),
+    )
+    .await;
     receiver.always(Some(Answer::status(500)));
     for day in 0..5 {
         post(&test, &format!("day-{day}")).await;
         test.drain().await;
         test.after(if day < 4 { DAY } else { HOUR * 23 }).await;
     }
-    let said: Vec<Value> = operations.posts().iter().map(|post| post.json()["type"].clone()).collect();
+    let said: Vec<Value> = operations
+        .posts()
+        .iter()
+        .map(|post| post.json()["type"].clone())
+        .collect();
     assert_eq!(said, ["callback.failing"]);
     test.clock.advance(HOUR);
     post(&test, "day-5").await;
@@ -215,25 +306,46 @@ async fn five_days_without_success_disable_it_and_say_so() {
     let before = receiver.posts().len();
     post(&test, "day-6").await;
     test.after(HOUR * 20).await;
-    assert_eq!(receiver.posts().len(), before, "nothing is sent to a disabled endpoint");
+    assert_eq!(
+        receiver.posts().len(),
+        before,
+        "nothing is sent to a disabled endpoint"
+    );
 
     receiver.always(None);
     act(&test, "resume", Value::Null).await;
     test.drain().await;
     test.after(MINUTE * 10).await;
-    assert!(receiver.posts().iter().any(|post| post.json()["id"] == "day-6"));
+    assert!(
+        receiver
+            .posts()
+            .iter()
+            .any(|post| post.json()["id"] == "day-6")
+    );
 }
 
 #[tokio::test]
 async fn a_success_ends_failing() {
-    let (test, receiver, operations) = (app().await, Receiver::start().await, Receiver::start().await);
-    callbacks(&test, json!({"cdr": {"url": receiver.url()}, "operational": {"url": operations.url()}})).await;
+    let (test, receiver, operations) = (
+        app().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    callbacks(
+        &test,
+        json!({"cdr": {"url": receiver.url()}, "operational": {"url": operations.url()}}),
+    )
+    .await;
     receiver.next(Answer::status(503));
     post(&test, "e1").await;
     test.drain().await;
     test.after(Duration::from_secs(10)).await;
     test.drain().await;
-    let said: Vec<Value> = operations.posts().iter().map(|post| post.json()["type"].clone()).collect();
+    let said: Vec<Value> = operations
+        .posts()
+        .iter()
+        .map(|post| post.json()["type"].clone())
+        .collect();
     assert_eq!(said, ["callback.failing", "callback.recovered"]);
 }
 
@@ -245,13 +357,26 @@ async fn pausing_holds_and_resuming_sends() {
     let id = post(&test, "e1").await;
     test.drain().await;
     assert!(receiver.posts().is_empty());
-    assert_eq!(delivery(&test, &id).await["reason"], "the callback is paused");
+    assert_eq!(
+        delivery(&test, &id).await["reason"],
+        "the callback is paused"
+    );
     let answer = act(&test, "resume", Value::Null).await;
     test.drain().await;
     assert_eq!(receiver.posts().len(), 1);
     let job = answer["job"]["id"].as_str().unwrap();
-    let job = test.request("GET", &format!("/v1/accounts/{}/jobs/{job}", test.account), Value::Null).await.json;
-    assert_eq!((job["state"].as_str(), job["queued"].as_u64()), (Some("done"), Some(1)));
+    let job = test
+        .request(
+            "GET",
+            &format!("/v1/accounts/{}/jobs/{job}", test.account),
+            Value::Null,
+        )
+        .await
+        .json;
+    assert_eq!(
+        (job["state"].as_str(), job["queued"].as_u64()),
+        (Some("done"), Some(1))
+    );
 }
 
 #[tokio::test]
@@ -272,18 +397,44 @@ async fn a_range_is_counted_dry_and_then_replayed() {
     let range = json!({"since": "2026-01-31T07:00:00Z", "until": "2026-01-31T08:30:00Z", "status": ["delivered"], "dry_run": true});
     let dry = act(&test, "replay", range.clone()).await;
     test.drain().await;
-    let job = |id: &Value| format!("/v1/accounts/{}/jobs/{}", test.account, id.as_str().unwrap());
-    let done = test.request("GET", &job(&dry["id"]), Value::Null).await.json;
-    assert_eq!((done["matched"].as_u64(), done["queued"].as_u64(), done["state"].as_str()), (Some(250), Some(0), Some("done")));
+    let job = |id: &Value| {
+        format!(
+            "/v1/accounts/{}/jobs/{}",
+            test.account,
+            id.as_str().unwrap()
+        )
+    };
+    let done = test
+        .request("GET", &job(&dry["id"]), Value::Null)
+        .await
+        .json;
+    assert_eq!(
+        (
+            done["matched"].as_u64(),
+            done["queued"].as_u64(),
+            done["state"].as_str()
+        ),
+        (Some(250), Some(0), Some("done"))
+    );
     assert!(receiver.posts().is_empty());
 
     let mut range = range;
     range["dry_run"] = json!(false);
     let wet = act(&test, "replay", range).await;
     test.drain().await;
-    let done = test.request("GET", &job(&wet["id"]), Value::Null).await.json;
-    assert_eq!((done["matched"].as_u64(), done["queued"].as_u64()), (Some(250), Some(250)));
-    let mut ids: Vec<String> = receiver.posts().iter().map(|post| post.json()["id"].as_str().unwrap().to_owned()).collect();
+    let done = test
+        .request("GET", &job(&wet["id"]), Value::Null)
+        .await
+        .json;
+    assert_eq!(
+        (done["matched"].as_u64(), done["queued"].as_u64()),
+        (Some(250), Some(250))
+    );
+    let mut ids: Vec<String> = receiver
+        .posts()
+        .iter()
+        .map(|post| post.json()["id"].as_str().unwrap().to_owned())
+        .collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 250);
@@ -303,13 +454,23 @@ async fn one_delivery_can_be_sent_again() {
     assert_eq!(posts.len(), 2);
     assert_eq!(posts[0].body, posts[1].body);
     assert_eq!(posts[1].header("webhook-id"), id);
-    assert_eq!(delivery(&test, &id).await["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        delivery(&test, &id).await["attempts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn the_breaker_spares_an_endpoint_that_keeps_failing_and_loses_nothing() {
     let (test, receiver) = (app().await, Receiver::start().await);
-    callbacks(&test, json!({"cdr": {"url": receiver.url(), "concurrency": 1}})).await;
+    callbacks(
+        &test,
+        json!({"cdr": {"url": receiver.url(), "concurrency": 1}}),
+    )
+    .await;
     receiver.always(Some(Answer::status(503)));
     for index in 0..30 {
         post(&test, &format!("e{index}")).await;
@@ -333,7 +494,12 @@ async fn masking_covers_what_was_queued_before_it_was_switched_on() {
     test.drain().await;
     assert_eq!(receiver.posts()[0].json()["data"]["from"], "+141****0132");
     assert_eq!(receiver.posts()[0].json()["data"]["to"], "****");
-    assert!(!delivery(&test, &id).await["body"].as_str().unwrap().contains("0132\",\"to\":\"1002"));
+    assert!(
+        !delivery(&test, &id).await["body"]
+            .as_str()
+            .unwrap()
+            .contains("0132\",\"to\":\"1002")
+    );
 }
 
 #[tokio::test]
@@ -341,11 +507,17 @@ async fn a_receiver_that_quotes_a_number_does_not_show_it_in_a_masked_log() {
     let (test, receiver) = (app().await, Receiver::start().await);
     callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
     save(&test, "security", json!({"phone_number_masking": true})).await;
-    receiver.next(Answer { body: "no route to +1 (415) 555-0132".to_owned(), ..Answer::status(400) });
+    receiver.next(Answer {
+        body: "no route to +1 (415) 555-0132".to_owned(),
+        ..Answer::status(400)
+    });
     let id = post(&test, "e1").await;
     test.drain().await;
     let shown = delivery(&test, &id).await.to_string();
-    assert!(!shown.contains("555-0132") && !shown.contains("5550132"), "{shown}");
+    assert!(
+        !shown.contains("555-0132") && !shown.contains("5550132"),
+        "{shown}"
+    );
     let list = listed(&test, "status=retrying").await;
     assert!(!json!(list).to_string().contains("555-0132"));
 }
@@ -353,12 +525,20 @@ async fn a_receiver_that_quotes_a_number_does_not_show_it_in_a_masked_log() {
 #[tokio::test]
 async fn a_rate_limit_spreads_and_loses_nothing() {
     let (test, receiver) = (app().await, Receiver::start().await);
-    callbacks(&test, json!({"cdr": {"url": receiver.url(), "rate_per_second": 1}})).await;
+    callbacks(
+        &test,
+        json!({"cdr": {"url": receiver.url(), "rate_per_second": 1}}),
+    )
+    .await;
     for index in 0..12 {
         post(&test, &format!("e{index}")).await;
     }
     test.drain().await;
-    assert!(receiver.posts().len() <= 3, "{} at once", receiver.posts().len());
+    assert!(
+        receiver.posts().len() <= 3,
+        "{} at once",
+        receiver.posts().len()
+    );
     for _ in 0..30 {
         test.after(MINUTE).await;
     }
@@ -370,9 +550,15 @@ async fn a_test_event_answers_with_what_came_back() {
     let (test, receiver) = (app().await, Receiver::start().await);
     callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
     let answer = act(&test, "test", Value::Null).await;
-    assert_eq!((answer["ok"].as_bool(), answer["status"].as_u64()), (Some(true), Some(204)));
+    assert_eq!(
+        (answer["ok"].as_bool(), answer["status"].as_u64()),
+        (Some(true), Some(204))
+    );
     assert_eq!(receiver.posts()[0].json()["data"]["tags"], json!(["test"]));
-    receiver.next(Answer { headers: "location: http://169.254.169.254/\r\n".to_owned(), ..Answer::status(302) });
+    receiver.next(Answer {
+        headers: "location: http://169.254.169.254/\r\n".to_owned(),
+        ..Answer::status(302)
+    });
     let answer = act(&test, "test", Value::Null).await;
     assert_eq!(answer["ok"], false);
     assert!(answer["explanation"].as_str().unwrap().contains("redirect"));
@@ -386,9 +572,15 @@ async fn calls_are_found_in_the_log_even_while_they_wait_in_the_queue() {
     post(&test, "e2").await;
     let found = listed(&test, "call_id=call-e1").await;
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0]["id"].as_str(), found[0]["status"].as_str()), (Some(id.as_str()), Some("queued")));
+    assert_eq!(
+        (found[0]["id"].as_str(), found[0]["status"].as_str()),
+        (Some(id.as_str()), Some("queued"))
+    );
     test.drain().await;
-    assert_eq!(listed(&test, "call_id=call-e1").await[0]["status"], "delivered");
+    assert_eq!(
+        listed(&test, "call_id=call-e1").await[0]["status"],
+        "delivered"
+    );
     assert_eq!(listed(&test, "callback=call_status").await.len(), 0);
 }
 
@@ -398,7 +590,12 @@ async fn a_replay_whose_message_was_lost_goes_on() {
     callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
     post(&test, "e1").await;
     test.drain().await;
-    let job = act(&test, "replay", json!({"status": ["delivered"], "until": "2026-01-31T08:00:01Z"})).await;
+    let job = act(
+        &test,
+        "replay",
+        json!({"status": ["delivered"], "until": "2026-01-31T08:00:01Z"}),
+    )
+    .await;
     // The message of its first step vanishes, as it does with a process that dies before it sends it.
     let key = ringfence_domain::keyspace::job(&test.account, job["id"].as_str().unwrap());
     let row = test.app.table.get(&key).await.unwrap().unwrap();
@@ -407,10 +604,24 @@ async fn a_replay_whose_message_was_lost_goes_on() {
         index: row.index.clone(),
         ..ringfence_ports::Put::new(key.clone(), row.doc.clone(), ringfence_ports::When::Always)
     };
-    test.app.table.commit(ringfence_ports::Unit { ops: vec![ringfence_ports::Op::Put(unsent)], sends: Vec::new() }).await.unwrap();
+    test.app
+        .table
+        .commit(ringfence_ports::Unit {
+            ops: vec![ringfence_ports::Op::Put(unsent)],
+            sends: Vec::new(),
+        })
+        .await
+        .unwrap();
     receiver.take();
     test.after(MINUTE * 11).await;
     assert_eq!(receiver.posts().len(), 1);
-    let path = format!("/v1/accounts/{}/jobs/{}", test.account, job["id"].as_str().unwrap());
-    assert_eq!(test.request("GET", &path, Value::Null).await.json["state"], "done");
+    let path = format!(
+        "/v1/accounts/{}/jobs/{}",
+        test.account,
+        job["id"].as_str().unwrap()
+    );
+    assert_eq!(
+        test.request("GET", &path, Value::Null).await.json["state"],
+        "done"
+    );
 }

@@ -51,17 +51,33 @@ impl IngestAnswer {
     }
 
     pub(crate) fn new(outcomes: Vec<Accepted>) -> Self {
-        let mut answer =
-            Self { accepted: 0, duplicates: 0, rejected: 0, results: Vec::with_capacity(outcomes.len()) };
+        let mut answer = Self {
+            accepted: 0,
+            duplicates: 0,
+            rejected: 0,
+            results: Vec::with_capacity(outcomes.len()),
+        };
         for (index, outcome) in outcomes.into_iter().enumerate() {
             let result = match outcome {
                 Accepted::New { id, delivery } => {
                     answer.accepted += 1;
-                    EventResult { index, status: "accepted", id: Some(id), delivery, error: None }
+                    EventResult {
+                        index,
+                        status: "accepted",
+                        id: Some(id),
+                        delivery,
+                        error: None,
+                    }
                 }
                 Accepted::Duplicate { id } => {
                     answer.duplicates += 1;
-                    EventResult { index, status: "duplicate", id: Some(id), delivery: None, error: None }
+                    EventResult {
+                        index,
+                        status: "duplicate",
+                        id: Some(id),
+                        delivery: None,
+                        error: None,
+                    }
                 }
                 Accepted::Refused(error) => {
                     answer.rejected += 1;
@@ -84,7 +100,11 @@ impl IntoResponse for IngestAnswer {
     /// 202, unless every event was refused: then 400, with all of the errors.
     fn into_response(self) -> Response {
         if self.rejected > 0 && self.rejected == self.results.len() {
-            let errors = self.results.into_iter().filter_map(|result| result.error).collect();
+            let errors = self
+                .results
+                .into_iter()
+                .filter_map(|result| result.error)
+                .collect();
             return Problem::new(Code::InvalidFields)
                 .detail("No event was accepted.")
                 .errors(errors)
@@ -116,6 +136,11 @@ pub(crate) fn batch_problem(error: &BatchError) -> Problem {
     };
     let text = error.to_string();
     let mut chars = text.chars();
-    let detail = chars.next().map(|first| first.to_uppercase().chain(chars).collect::<String>() + ".");
-    Problem { detail, ..Problem::new(code) }
+    let detail = chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect::<String>() + ".");
+    Problem {
+        detail,
+        ..Problem::new(code)
+    }
 }

@@ -1,8 +1,6 @@
 //! `POST /v1/accounts/{account}/events`
 
-use axum::{
-    extract::{Path, Request, State},
-};
+use axum::extract::{Path, Request, State};
 use http::header;
 use ringfence_domain::{
     access::Scope,

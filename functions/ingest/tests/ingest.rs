@@ -15,24 +15,60 @@ async fn app() -> TestApp {
 }
 
 fn sample(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/ingest").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../events/ingest")
+        .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 async fn post(test: &TestApp, to: &str, content_type: &str, body: Vec<u8>) -> Response {
     let path = format!("/v1/accounts/{}/{to}", test.account);
-    test.request_raw(Some(&test.key), "POST", &path, &[], content_type, body).await
+    test.request_raw(Some(&test.key), "POST", &path, &[], content_type, body)
+        .await
 }
 
 #[tokio::test]
 async fn one_event_an_array_and_ndjson_are_taken() {
     let test = app().await;
-    let one = post(&test, "events", "application/json", sample("cdr.created.json")).await;
-    assert_eq!((one.status.as_u16(), one.json["accepted"].as_u64()), (202, Some(1)), "{}", one.json);
-    let array = post(&test, "events", "application/json; charset=utf-8", sample("batch.json")).await;
-    assert_eq!((array.status.as_u16(), array.json["rejected"].as_u64()), (202, Some(0)), "{}", array.json);
-    let lines = post(&test, "events", "application/x-ndjson", sample("batch.ndjson")).await;
-    assert_eq!((lines.status.as_u16(), lines.json["rejected"].as_u64()), (202, Some(0)), "{}", lines.json);
+    let one = post(
+        &test,
+        "events",
+        "application/json",
+        sample("cdr.created.json"),
+    )
+    .await;
+    assert_eq!(
+        (one.status.as_u16(), one.json["accepted"].as_u64()),
+        (202, Some(1)),
+        "{}",
+        one.json
+    );
+    let array = post(
+        &test,
+        "events",
+        "application/json; charset=utf-8",
+        sample("batch.json"),
+    )
+    .await;
+    assert_eq!(
+        (array.status.as_u16(), array.json["rejected"].as_u64()),
+        (202, Some(0)),
+        "{}",
+        array.json
+    );
+    let lines = post(
+        &test,
+        "events",
+        "application/x-ndjson",
+        sample("batch.ndjson"),
+    )
+    .await;
+    assert_eq!(
+        (lines.status.as_u16(), lines.json["rejected"].as_u64()),
+        (202, Some(0)),
+        "{}",
+        lines.json
+    );
 }
 
 #[tokio::test]
@@ -45,7 +81,13 @@ async fn a_bad_event_is_refused_alone_with_its_index_field_and_reason() {
         {"type": "cdr.created", "id": "c", "data": {"call_id": "c"}, "colour": "red"},
         good("d"),
     ]);
-    let answer = post(&test, "events", "application/json", batch.to_string().into_bytes()).await;
+    let answer = post(
+        &test,
+        "events",
+        "application/json",
+        batch.to_string().into_bytes(),
+    )
+    .await;
     assert_eq!(answer.status, 202);
     let counts = |name: &str| answer.json[name].as_u64().unwrap();
     assert_eq!((counts("accepted"), counts("rejected")), (2, 2));
@@ -53,8 +95,16 @@ async fn a_bad_event_is_refused_alone_with_its_index_field_and_reason() {
     assert_eq!(second["error"]["index"], 1);
     assert_eq!(second["error"]["field"], "data.duration");
     assert!(second["error"]["reason"].as_str().unwrap().len() > 5);
-    assert!(answer.json["results"][2]["error"]["field"].as_str().unwrap().contains("colour"));
-    assert!(!answer.json.to_string().contains("4155550132"), "an error quotes no value");
+    assert!(
+        answer.json["results"][2]["error"]["field"]
+            .as_str()
+            .unwrap()
+            .contains("colour")
+    );
+    assert!(
+        !answer.json.to_string().contains("4155550132"),
+        "an error quotes no value"
+    );
 }
 
 #[tokio::test]
@@ -65,8 +115,18 @@ async fn what_cannot_be_read_says_why_and_is_never_a_500() {
         ("application/json", b"", 415, "unsupported-media-type"),
         ("application/json", b"[]", 400, "malformed-body"),
         ("application/json", b"\xff\xfe", 400, "malformed-body"),
-        ("application/json", br#"{"type":"cdr.created","id":"x","id":"y","data":{"call_id":"c"}}"#, 400, "invalid-fields"),
-        ("application/json", br#"{"type":"cdr.created","id":"\ud800","data":{"call_id":"c"}}"#, 400, "invalid-fields"),
+        (
+            "application/json",
+            br#"{"type":"cdr.created","id":"x","id":"y","data":{"call_id":"c"}}"#,
+            400,
+            "invalid-fields",
+        ),
+        (
+            "application/json",
+            br#"{"type":"cdr.created","id":"\ud800","data":{"call_id":"c"}}"#,
+            400,
+            "invalid-fields",
+        ),
         ("application/json", b"null", 400, "invalid-fields"),
         ("application/json", b"[1]", 400, "invalid-fields"),
         ("text/plain", b"{}", 415, "unsupported-media-type"),
@@ -80,12 +140,17 @@ async fn what_cannot_be_read_says_why_and_is_never_a_500() {
         }
         let got = answer.json["type"].as_str().unwrap_or_default().to_owned();
         assert!(
-            answer.status.as_u16() == status && (got == format!("/problems/{kind}") || status == 400),
+            answer.status.as_u16() == status
+                && (got == format!("/problems/{kind}") || status == 400),
             "{shown}: {} {}",
             answer.status,
             answer.json
         );
-        assert!(answer.json["next"].as_str().is_some_and(|next| !next.is_empty()));
+        assert!(
+            answer.json["next"]
+                .as_str()
+                .is_some_and(|next| !next.is_empty())
+        );
         assert_eq!(answer.headers["content-type"], "application/problem+json");
     }
 }
@@ -94,10 +159,22 @@ async fn what_cannot_be_read_says_why_and_is_never_a_500() {
 async fn limits_come_before_parsing() {
     let test = app().await;
     let large = vec![b' '; 5 * 1024 * 1024 + 1];
-    assert_eq!(post(&test, "events", "application/json", large).await.status, 413);
-    let many: Vec<Value> =
-        (0..1001).map(|i| json!({"type": "cdr.created", "id": i.to_string(), "data": {"call_id": "c"}})).collect();
-    let answer = post(&test, "events", "application/json", json!(many).to_string().into_bytes()).await;
+    assert_eq!(
+        post(&test, "events", "application/json", large)
+            .await
+            .status,
+        413
+    );
+    let many: Vec<Value> = (0..1001)
+        .map(|i| json!({"type": "cdr.created", "id": i.to_string(), "data": {"call_id": "c"}}))
+        .collect();
+    let answer = post(
+        &test,
+        "events",
+        "application/json",
+        json!(many).to_string().into_bytes(),
+    )
+    .await;
     assert_eq!(answer.status, 413, "{}", answer.json);
     assert!(answer.json["detail"].as_str().unwrap().contains("1000"));
 }
@@ -115,15 +192,42 @@ async fn late_arrivals_never_move_a_call_back() {
     let ended = json!({"ended_at": "2026-01-31T07:59:30Z", "hangup_cause": "NORMAL_CLEARING"});
     for body in [
         event("call.disconnected", "e3", 30, ended),
-        event("call.ringing", "e1", 10, json!({"ringing_at": "2026-01-31T07:59:10Z", "from": "+14155550132"})),
-        event("call.answered", "e2", 20, json!({"answered_at": "2026-01-31T07:59:20Z"})),
+        event(
+            "call.ringing",
+            "e1",
+            10,
+            json!({"ringing_at": "2026-01-31T07:59:10Z", "from": "+14155550132"}),
+        ),
+        event(
+            "call.answered",
+            "e2",
+            20,
+            json!({"answered_at": "2026-01-31T07:59:20Z"}),
+        ),
     ] {
-        assert_eq!(post(&test, "events", "application/json", body.to_string().into_bytes()).await.status, 202);
+        assert_eq!(
+            post(
+                &test,
+                "events",
+                "application/json",
+                body.to_string().into_bytes()
+            )
+            .await
+            .status,
+            202
+        );
         let path = format!("/v1/accounts/{}/calls/c1", test.account);
         let call = test.request("GET", &path, Value::Null).await.json;
         assert_eq!(call["state"], "disconnected");
     }
-    let call = test.request("GET", &format!("/v1/accounts/{}/calls/c1", test.account), Value::Null).await.json;
+    let call = test
+        .request(
+            "GET",
+            &format!("/v1/accounts/{}/calls/c1", test.account),
+            Value::Null,
+        )
+        .await
+        .json;
     assert_eq!(call["data"]["answered_at"], "2026-01-31T07:59:20Z");
     assert_eq!(call["data"]["from"], "+14155550132");
 }
@@ -132,23 +236,50 @@ async fn late_arrivals_never_move_a_call_back() {
 async fn each_platform_is_read_in_its_own_format_and_a_repeat_is_one() {
     let test = app().await;
     for (to, content_type, file) in [
-        ("ingest/freeswitch?uuid=a_3da8bf84-c133-4959-9e24-e72875cb33a1", "application/json", "freeswitch-cdr.json"),
+        (
+            "ingest/freeswitch?uuid=a_3da8bf84-c133-4959-9e24-e72875cb33a1",
+            "application/json",
+            "freeswitch-cdr.json",
+        ),
         ("ingest/asterisk", "text/csv", "asterisk-master.csv"),
-        ("ingest/asterisk?tz=America/New_York", "application/json", "asterisk-cdr.json"),
-        ("ingest/connect", "application/json", "connect-contact-record.json"),
+        (
+            "ingest/asterisk?tz=America/New_York",
+            "application/json",
+            "asterisk-cdr.json",
+        ),
+        (
+            "ingest/connect",
+            "application/json",
+            "connect-contact-record.json",
+        ),
     ] {
         let first = post(&test, to, content_type, sample(file)).await;
         assert_eq!(first.status, 202, "{file}: {}", first.json);
-        assert!(first.json["accepted"].as_u64().unwrap() > 0, "{file}: {}", first.json);
+        assert!(
+            first.json["accepted"].as_u64().unwrap() > 0,
+            "{file}: {}",
+            first.json
+        );
         // The Master.csv has one broken line.
-        assert_eq!(first.json["rejected"], u64::from(file == "asterisk-master.csv"), "{file}: {}", first.json);
+        assert_eq!(
+            first.json["rejected"],
+            u64::from(file == "asterisk-master.csv"),
+            "{file}: {}",
+            first.json
+        );
         let again = post(&test, to, content_type, sample(file)).await;
         assert_eq!(again.json["accepted"], 0, "{file}");
         assert_eq!(again.json["duplicates"], first.json["accepted"], "{file}");
     }
-    let path = format!("/v1/accounts/{}/calls/3da8bf84-c133-4959-9e24-e72875cb33a1", test.account);
+    let path = format!(
+        "/v1/accounts/{}/calls/3da8bf84-c133-4959-9e24-e72875cb33a1",
+        test.account
+    );
     let call = test.request("GET", &path, Value::Null).await.json;
-    assert_eq!((call["state"].as_str(), call["data"]["billsec"].as_u64()), (Some("completed"), Some(68)));
+    assert_eq!(
+        (call["state"].as_str(), call["data"]["billsec"].as_u64()),
+        (Some("completed"), Some(68))
+    );
 }
 
 #[tokio::test]
@@ -157,14 +288,35 @@ async fn a_key_also_comes_as_a_basic_password_and_from_firehose() {
     let path = format!("/v1/accounts/{}/ingest/freeswitch", test.account);
     let basic = format!("Basic {}", STANDARD.encode(format!("key:{}", test.key)));
     let headers = [("authorization", basic.as_str())];
-    let answer = test.request_raw(None, "POST", &path, &headers, "application/json", sample("freeswitch-cdr.json")).await;
+    let answer = test
+        .request_raw(
+            None,
+            "POST",
+            &path,
+            &headers,
+            "application/json",
+            sample("freeswitch-cdr.json"),
+        )
+        .await;
     assert_eq!(answer.status, 202, "{}", answer.json);
 
     let path = format!("/v1/accounts/{}/ingest/connect", test.account);
     let record = STANDARD.encode(sample("connect-contact-record.json"));
     let body = json!({"requestId": "ed4acda5", "timestamp": 1_769_846_400_000_u64, "records": [{"data": record}]});
-    let headers = [("x-amz-firehose-access-key", test.key.as_str()), ("x-amz-firehose-request-id", "ed4acda5")];
-    let answer = test.request_raw(None, "POST", &path, &headers, "application/json", body.to_string().into_bytes()).await;
+    let headers = [
+        ("x-amz-firehose-access-key", test.key.as_str()),
+        ("x-amz-firehose-request-id", "ed4acda5"),
+    ];
+    let answer = test
+        .request_raw(
+            None,
+            "POST",
+            &path,
+            &headers,
+            "application/json",
+            body.to_string().into_bytes(),
+        )
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.json);
     assert_eq!(answer.json["requestId"], "ed4acda5");
 }
@@ -175,13 +327,30 @@ async fn twilio_is_known_by_its_signature() {
     let token = "12345678901234567890123456789012";
     let settings = format!("/v1/accounts/{}/settings/sources", test.account);
     let saved = json!({"twilio": {"auth_token": token}});
-    let saved = test.request_as(Some(&test.key), "PUT", &settings, &[("if-match", "\"0\"")], saved).await;
+    let saved = test
+        .request_as(
+            Some(&test.key),
+            "PUT",
+            &settings,
+            &[("if-match", "\"0\"")],
+            saved,
+        )
+        .await;
     assert_eq!(saved.status, 200, "{}", saved.json);
-    assert!(!saved.json.to_string().contains(token), "the token is never shown");
+    assert!(
+        !saved.json.to_string().contains(token),
+        "the token is never shown"
+    );
 
     let path = format!("/v1/accounts/{}/ingest/twilio", test.account);
-    let form = [("AccountSid", "AC00000000000000000000000000000001"), ("CallSid", "CA00000000000000000000000000000001"),
-        ("CallStatus", "ringing"), ("Direction", "inbound"), ("From", "+14155550132"), ("To", "+14155550199")];
+    let form = [
+        ("AccountSid", "AC00000000000000000000000000000001"),
+        ("CallSid", "CA00000000000000000000000000000001"),
+        ("CallStatus", "ringing"),
+        ("Direction", "inbound"),
+        ("From", "+14155550132"),
+        ("To", "+14155550199"),
+    ];
     let mut signed = format!("https://calls.example.com{path}");
     for (name, value) in form {
         signed.push_str(name);
@@ -189,29 +358,77 @@ async fn twilio_is_known_by_its_signature() {
     }
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token.as_bytes());
     let signature = STANDARD.encode(ring::hmac::sign(&key, signed.as_bytes()));
-    let body: String = form.iter().map(|(name, value)| format!("{name}={}&", value.replace('+', "%2B"))).collect();
-    let body = body.trim_end_matches('&').to_owned();
-    let headers = |signature: &'static str| [("host", "calls.example.com"), ("x-forwarded-proto", "https"), ("x-twilio-signature", signature)];
+    let pairs: Vec<String> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.replace('+', "%2B")))
+        .collect();
+    let body = pairs.join("&");
+    let headers = |signature: &'static str| {
+        [
+            ("host", "calls.example.com"),
+            ("x-forwarded-proto", "https"),
+            ("x-twilio-signature", signature),
+        ]
+    };
     let form_type = "application/x-www-form-urlencoded";
-    let right = test.request_raw(None, "POST", &path, &headers(signature.clone().leak()), form_type, body.clone().into_bytes()).await;
+    let right = test
+        .request_raw(
+            None,
+            "POST",
+            &path,
+            &headers(signature.clone().leak()),
+            form_type,
+            body.clone().into_bytes(),
+        )
+        .await;
     assert_eq!(right.status, 202, "{}", right.json);
     assert_eq!(right.json["accepted"], 1);
     let tampered = body.replace("ringing", "in-progress").into_bytes();
-    let wrong = test.request_raw(None, "POST", &path, &headers(signature.leak()), form_type, tampered).await;
+    let wrong = test
+        .request_raw(
+            None,
+            "POST",
+            &path,
+            &headers(signature.leak()),
+            form_type,
+            tampered,
+        )
+        .await;
     assert_eq!(wrong.status, 401);
-    let none = test.request_raw(None, "POST", &path, &[], form_type, body.into_bytes()).await;
+    let none = test
+        .request_raw(None, "POST", &path, &[], form_type, body.into_bytes())
+        .await;
     assert_eq!(none.status, 401);
 }
 
 #[tokio::test]
 async fn event_types_are_served_with_their_schemas() {
     let test = app().await;
-    let list = test.request_as(None, "GET", "/v1/event-types", &[], Value::Null).await.json;
-    let types: Vec<&str> = list["items"].as_array().unwrap().iter().map(|one| one["type"].as_str().unwrap()).collect();
+    let list = test
+        .request_as(None, "GET", "/v1/event-types", &[], Value::Null)
+        .await
+        .json;
+    let types: Vec<&str> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["type"].as_str().unwrap())
+        .collect();
     assert_eq!(types.len(), 8);
     for name in types {
-        let one = test.request_as(None, "GET", &format!("/v1/event-types/{name}"), &[], Value::Null).await;
+        let one = test
+            .request_as(
+                None,
+                "GET",
+                &format!("/v1/event-types/{name}"),
+                &[],
+                Value::Null,
+            )
+            .await;
         assert_eq!(one.headers["content-type"], "application/schema+json");
-        assert_eq!(one.json["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        assert_eq!(
+            one.json["$schema"],
+            "https://json-schema.org/draft/2020-12/schema"
+        );
     }
 }

@@ -64,7 +64,8 @@ impl App {
         let mut outcomes = Vec::with_capacity(events.len());
         let mut units = Vec::with_capacity(events.len());
         // What each unit is for: the position in `outcomes`, and the document to compare a repeat with.
-        let mut pending: Vec<(usize, ringfence_ports::Key, String)> = Vec::with_capacity(events.len());
+        let mut pending: Vec<(usize, ringfence_ports::Key, String)> =
+            Vec::with_capacity(events.len());
         // Where an event of the same batch stands in `pending`.
         let mut seen: HashMap<ringfence_ports::Key, usize> = HashMap::new();
         let several = events.len() > 1;
@@ -86,7 +87,7 @@ impl App {
                 }
                 seen.insert(key.clone(), pending.len());
             }
-            let delivery = self.delivery_for(config, &event, now);
+            let delivery = delivery_for(config, &event, now);
             let unit = unit_of(
                 config,
                 &event,
@@ -142,7 +143,9 @@ impl App {
         config: &AccountConfig,
         stored: &StoredEvent<'_>,
     ) -> Result<Option<Message>, StoreError> {
-        let Some(delivery) = &stored.delivery else { return Ok(None) };
+        let Some(delivery) = &stored.delivery else {
+            return Ok(None);
+        };
         let key = keyspace::delivery(&config.account.id, delivery)
             .ok_or(StoreError::Invalid("a delivery id that is none"))?;
         if self.table.get(&key).await?.is_some() {
@@ -163,21 +166,16 @@ impl App {
         };
         order.into_message(REPEAT_DELAY).map(Some)
     }
+}
 
-    /// The id of the delivery that `event` gets, if a callback wants it. Determined by what the event
-    /// is and when it was accepted, so that a repeated write queues the same delivery again.
-    fn delivery_for(
-        &self,
-        config: &AccountConfig,
-        event: &Event,
-        now: Timestamp,
-    ) -> Option<String> {
-        let kind = EndpointKind::from(event.event_type.kind());
-        let endpoint = config.endpoint(kind)?;
-        endpoint.wants(event.event_type).then(|| {
-            callback::delivery_id(&config.account.id, kind, event.subject(), &event.id, now)
-        })
-    }
+/// The id of the delivery that `event` gets, if a callback wants it. Determined by what the event is and
+/// when it was accepted, so that a repeated write queues the same delivery again.
+fn delivery_for(config: &AccountConfig, event: &Event, now: Timestamp) -> Option<String> {
+    let kind = EndpointKind::from(event.event_type.kind());
+    let endpoint = config.endpoint(kind)?;
+    endpoint
+        .wants(event.event_type)
+        .then(|| callback::delivery_id(&config.account.id, kind, event.subject(), &event.id, now))
 }
 
 fn unit_of(

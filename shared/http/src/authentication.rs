@@ -20,7 +20,10 @@ impl FromRequestParts<AppState> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
         let secret = credentials(&parts.headers).ok_or(Problem::new(Code::Unauthenticated))?;
-        let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
+        let address = parts
+            .extensions
+            .get::<ClientAddress>()
+            .map(|address| address.0);
         Ok(Self(app.authenticate(&secret, address).await?))
     }
 }
@@ -37,9 +40,15 @@ pub fn credentials(headers: &HeaderMap) -> Option<String> {
         }
         if scheme.eq_ignore_ascii_case("basic") {
             let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-            return pair.split_once(':').map(|(_, password)| password.to_owned());
+            return pair
+                .split_once(':')
+                .map(|(_, password)| password.to_owned());
         }
         return None;
     }
-    headers.get("x-amz-firehose-access-key")?.to_str().ok().map(str::to_owned)
+    headers
+        .get("x-amz-firehose-access-key")?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
 }

@@ -35,17 +35,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 /// How many bytes of bodies a process works on at a time, in units of [`UNIT`]. What an event needs on
 /// its way is a multiple of its size, so this bounds the memory of many large requests at once; a request
 /// beyond it waits, unread, for those before it, and one that is larger by itself goes alone.
-const BUDGET_UNITS: u32 = 2 * 1024;
+const BUDGET_UNITS: u32 = 1024;
 
 /// The unit of the budget, in bytes.
 const UNIT: usize = 1024;
@@ -83,12 +92,22 @@ pub async fn read_limited(request: Request, limit: usize) -> Result<LimitedBody,
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
-    let units = u32::try_from(expected.div_ceil(UNIT)).unwrap_or(BUDGET_UNITS).clamp(1, BUDGET_UNITS);
-    let place = BUDGET.acquire_many(units).await.map_err(|_| Problem::new(Code::Unavailable))?;
+    let expected = announced
+        .and_then(|length| usize::try_from(length).ok())
+        .unwrap_or(limit);
+    let units = u32::try_from(expected.div_ceil(UNIT))
+        .unwrap_or(BUDGET_UNITS)
+        .clamp(1, BUDGET_UNITS);
+    let place = BUDGET
+        .acquire_many(units)
+        .await
+        .map_err(|_| Problem::new(Code::Unavailable))?;
     let reading = Limited::new(request.into_body(), limit).collect();
     match timeout(BODY_DEADLINE, reading).await {
-        Ok(Ok(collected)) => Ok(LimitedBody { bytes: collected.to_bytes(), _place: place }),
+        Ok(Ok(collected)) => Ok(LimitedBody {
+            bytes: collected.to_bytes(),
+            _place: place,
+        }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Code::MalformedBody).detail("The body broke off.")),
         Err(_) => Err(Problem::new(Code::RequestTimeout)),
@@ -97,18 +116,20 @@ pub async fn read_limited(request: Request, limit: usize) -> Result<LimitedBody,
 
 /// Parses JSON in which no object, at any depth, has a key twice.
 pub fn strict_value(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice::<Unique>(body).map(|unique| unique.0).map_err(|error| {
-        let what = if error.to_string().starts_with(DUPLICATE) {
-            "a key stands twice in one object"
-        } else {
-            "the body is not valid JSON"
-        };
-        Problem::new(Code::MalformedBody).detail(format!(
-            "In line {}, column {}: {what}.",
-            error.line(),
-            error.column()
-        ))
-    })
+    serde_json::from_slice::<Unique>(body)
+        .map(|unique| unique.0)
+        .map_err(|error| {
+            let what = if error.to_string().starts_with(DUPLICATE) {
+                "a key stands twice in one object"
+            } else {
+                "the body is not valid JSON"
+            };
+            Problem::new(Code::MalformedBody).detail(format!(
+                "In line {}, column {}: {what}.",
+                error.line(),
+                error.column()
+            ))
+        })
 }
 
 fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
@@ -126,7 +147,9 @@ fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 
 /// serde's message without the value that it may quote: the value could be a secret.
 fn public_reason(message: &str) -> String {
-    if let Some(rest) = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "))
+    if let Some(rest) = message
+        .strip_prefix("invalid type: ")
+        .or(message.strip_prefix("invalid value: "))
         && let Some(at) = rest.rfind("expected ")
     {
         return rest[at..].to_owned();

@@ -52,9 +52,18 @@ mod tests {
         let cursor = encode(&["acc_a", "deliveries", "status=failed"], &"dlv_1");
         let scope = ["acc_a", "deliveries", "status=failed"];
         assert_eq!(decode::<String>(&scope, &cursor).unwrap(), "dlv_1");
-        for other in [["acc_b", "deliveries", "status=failed"], ["acc_a", "deliveries", "status=held"]] {
-            assert_eq!(decode::<String>(&other, &cursor).unwrap_err().code, Code::InvalidCursor);
+        for other in [
+            ["acc_b", "deliveries", "status=failed"],
+            ["acc_a", "deliveries", "status=held"],
+        ] {
+            assert_eq!(
+                decode::<String>(&other, &cursor).unwrap_err().code,
+                Code::InvalidCursor
+            );
         }
-        assert_eq!(decode::<String>(&scope, "%%%").unwrap_err().code, Code::InvalidCursor);
+        assert_eq!(
+            decode::<String>(&scope, "%%%").unwrap_err().code,
+            Code::InvalidCursor
+        );
     }
 }

@@ -27,7 +27,9 @@ const MAX_REJECTION: usize = 16 * 1024;
 /// - nothing is cached unless the handler says so, and no content type is guessed.
 pub async fn answer(router: &Router, request: Request) -> Response {
     let mut router = router.clone();
-    let called = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
+    let called = AssertUnwindSafe(async move { router.call(request).await })
+        .catch_unwind()
+        .await;
     let mut response = match called {
         Ok(Ok(response)) => response,
         Err(_) => {
@@ -39,8 +41,13 @@ pub async fn answer(router: &Router, request: Request) -> Response {
         response = as_problem(response).await;
     }
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -57,10 +64,13 @@ async fn as_problem(response: Response) -> Response {
     let problem = match parts.status {
         StatusCode::BAD_REQUEST => rejection(body).await,
         status => Problem::new(
-            Code::ALL.into_iter().find(|code| code.status() == status).unwrap_or_else(|| {
-                tracing::error!(status = status.as_u16(), "an error without a problem");
-                Code::Internal
-            }),
+            Code::ALL
+                .into_iter()
+                .find(|code| code.status() == status)
+                .unwrap_or_else(|| {
+                    tracing::error!(status = status.as_u16(), "an error without a problem");
+                    Code::Internal
+                }),
         ),
     };
     let mut response = problem.into_response();
@@ -72,11 +82,17 @@ async fn as_problem(response: Response) -> Response {
 
 /// What axum's `Path` or `Query` has against a request.
 async fn rejection(body: Body) -> Problem {
-    let text = axum::body::to_bytes(body, MAX_REJECTION).await.unwrap_or_default();
+    let text = axum::body::to_bytes(body, MAX_REJECTION)
+        .await
+        .unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     match text.strip_prefix("Failed to deserialize query string: ") {
         Some(reason) => {
-            let reason: String = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+            let reason: String = reason
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_REASON)
+                .collect();
             Problem::new(Code::InvalidQuery).detail(format!("In the query: {reason}."))
         }
         None => Problem::new(Code::InvalidPath),
@@ -107,12 +123,22 @@ mod tests {
                 "/things",
                 get(async |Query(page): Query<Page>| format!("{:?}", page.limit)),
             )
-            .route("/broken", get(async || -> String { panic!("the number is +14155550132") }))
-            .route("/cached", get(async || ([(header::CACHE_CONTROL, "max-age=60")], "yes")))
+            .route(
+                "/broken",
+                get(async || -> String { panic!("the number is +14155550132") }),
+            )
+            .route(
+                "/cached",
+                get(async || ([(header::CACHE_CONTROL, "max-age=60")], "yes")),
+            )
     }
 
     async fn call(method: &str, path: &str) -> (StatusCode, http::HeaderMap, Vec<u8>) {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
         let (parts, body) = answer(&router(), request).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status, parts.headers, body.to_vec())
@@ -129,7 +155,11 @@ mod tests {
         ] {
             let (found, headers, body) = call(method, path).await;
             assert_eq!(found, status, "{method} {path}");
-            assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json", "{method} {path}");
+            assert_eq!(
+                headers[header::CONTENT_TYPE],
+                "application/problem+json",
+                "{method} {path}"
+            );
             let body: Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(body["type"], format!("/problems/{kind}"), "{method} {path}");
             assert_eq!(body["status"], status, "{method} {path}");
@@ -137,7 +167,10 @@ mod tests {
         let (_, headers, _) = call("POST", "/things").await;
         assert_eq!(headers[header::ALLOW], "GET,HEAD");
         let (_, _, body) = call("GET", "/things?limit=many").await;
-        assert!(String::from_utf8(body).unwrap().contains("limit"), "the parameter is named");
+        assert!(
+            String::from_utf8(body).unwrap().contains("limit"),
+            "the parameter is named"
+        );
     }
 
     #[tokio::test]
@@ -145,7 +178,10 @@ mod tests {
         let (status, _, body) = call("GET", "/broken").await;
         assert_eq!(status, 500);
         let body = String::from_utf8(body).unwrap();
-        assert!(body.contains("/problems/internal") && !body.contains("number"), "{body}");
+        assert!(
+            body.contains("/problems/internal") && !body.contains("number"),
+            "{body}"
+        );
     }
 
     #[tokio::test]

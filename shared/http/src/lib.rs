@@ -4,19 +4,19 @@
 //! a router calls it ([`answer`]).
 
 mod authentication;
-pub mod cursor;
 mod body;
+pub mod cursor;
 mod host;
 mod precondition;
-mod query;
 pub mod problem;
+mod query;
 
 pub use authentication::{Authenticated, ClientAddress, credentials};
 pub use body::{LimitedBody, MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
 pub use host::answer;
 pub use precondition::{IfMatch, etag};
-pub use query::{MAX_PAGE_ITEMS, PageQuery, StrictQuery};
 pub use problem::{Code, FieldError, Problem};
+pub use query::{MAX_PAGE_ITEMS, PageQuery, StrictQuery};
 
 /// What handlers get as their state.
 pub type AppState = std::sync::Arc<ringfence_domain::App>;

@@ -275,7 +275,12 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem without detail.
     pub const fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// Says what exactly.
@@ -325,7 +330,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         let mut response = (
             self.code.status(),
-            [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))],
+            [(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/problem+json"),
+            )],
             body,
         )
             .into_response();
@@ -334,7 +342,9 @@ impl IntoResponse for Problem {
             _ => None,
         });
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == Code::Unauthenticated {
             response.headers_mut().insert(
@@ -364,9 +374,8 @@ impl From<SettingsError> for Problem {
             SettingsError::Fields(errors) => {
                 Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
             }
-            SettingsError::Challenge(errors) => {
-                Self::new(Code::ChallengeFailed).errors(errors.into_iter().map(Into::into).collect())
-            }
+            SettingsError::Challenge(errors) => Self::new(Code::ChallengeFailed)
+                .errors(errors.into_iter().map(Into::into).collect()),
             SettingsError::Stale => Self::new(Code::PreconditionFailed),
             SettingsError::Conflict(why) => Self::new(Code::Conflict).detail(why),
             SettingsError::Access(error) => error.into(),

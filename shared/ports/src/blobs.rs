@@ -110,11 +110,20 @@ pub struct OpenUpload {
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Stores an object whole or not at all, in constant memory. Durable when it answers `Ok`.
-    async fn put(&self, key: &str, meta: BlobMeta, bytes: ByteStream) -> Result<BlobHead, BlobError>;
+    async fn put(
+        &self,
+        key: &str,
+        meta: BlobMeta,
+        bytes: ByteStream,
+    ) -> Result<BlobHead, BlobError>;
 
     /// An object's bytes, or a range of them (half open, clipped to its end; a start at or past the end
     /// is [`BlobError::Range`]), in constant memory.
-    async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<(BlobHead, ByteStream), BlobError>;
+    async fn get(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<(BlobHead, ByteStream), BlobError>;
 
     /// What is known of an object, without its bytes.
     async fn head(&self, key: &str) -> Result<BlobHead, BlobError>;
@@ -137,8 +146,18 @@ pub trait Blobs: Send + Sync {
 
     /// A URL that gives the object to whoever holds it, for `ttl` (at most [`MAX_LINK_TTL`]), ranges
     /// included; `download_as` makes it a download of that name.
-    async fn link(&self, key: &str, ttl: Duration, download_as: Option<&str>) -> Result<String, BlobError>;
+    async fn link(
+        &self,
+        key: &str,
+        ttl: Duration,
+        download_as: Option<&str>,
+    ) -> Result<String, BlobError>;
 
     /// A URL that takes the object by PUT, with exactly the announced type, length and checksum.
-    async fn upload_link(&self, key: &str, meta: &BlobMeta, ttl: Duration) -> Result<String, BlobError>;
+    async fn upload_link(
+        &self,
+        key: &str,
+        meta: &BlobMeta,
+        ttl: Duration,
+    ) -> Result<String, BlobError>;
 }

@@ -24,8 +24,8 @@ mod system;
 mod table;
 
 pub use blobs::{
-    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_KEY_BYTES, MAX_DELETES,
-    MAX_LINK_TTL, OpenUpload,
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_KEY_BYTES,
+    MAX_DELETES, MAX_LINK_TTL, OpenUpload,
 };
 pub use clock::{Clock, Random};
 pub use keys::{Keys, KeysError};

@@ -56,8 +56,13 @@ fn options() -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run()));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(run()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,28 +74,71 @@ fn main() -> ExitCode {
 
 async fn run() -> Result<(), String> {
     let options = options()?;
-    let receiver = Arc::new(Receiver::start(options.events.max(options.paced_seconds * 200) + 1).await?);
+    let receiver =
+        Arc::new(Receiver::start(options.events.max(options.paced_seconds * 200) + 1).await?);
     let server = Server::start(&options.binary, options.data.as_deref(), receiver.address).await?;
-    println!("run                         events/s    p50 ms    p99 ms    max ms   CPU s/1000   peak MiB");
+    println!(
+        "run                         events/s    p50 ms    p99 ms    max ms   CPU s/1000   peak MiB"
+    );
 
     let n = options.events;
-    let straight = Posting { to: receiver.address, path: "/".into(), key: String::new(), per_request: 1 };
+    let straight = Posting {
+        to: receiver.address,
+        path: "/".into(),
+        key: String::new(),
+        per_request: 1,
+    };
     let through = Posting {
         to: server.address,
         path: format!("/v1/accounts/{}/events", server.account),
         key: server.key.clone(),
         per_request: 1,
     };
-    let batched = Posting { per_request: 100, ..through.clone() };
+    let batched = Posting {
+        per_request: 100,
+        ..through.clone()
+    };
     // Warm: pages, pools, allocator.
     measure("warm-up", &receiver, &through, n / 10, None, Some(&server)).await?;
     measure("straight, 1 a request", &receiver, &straight, n, None, None).await?;
-    measure("through,  1 a request", &receiver, &through, n, None, Some(&server)).await?;
+    measure(
+        "through,  1 a request",
+        &receiver,
+        &through,
+        n,
+        None,
+        Some(&server),
+    )
+    .await?;
     measure("straight, 1 a request", &receiver, &straight, n, None, None).await?;
-    measure("through, 100 a request", &receiver, &batched, n, None, Some(&server)).await?;
+    measure(
+        "through, 100 a request",
+        &receiver,
+        &batched,
+        n,
+        None,
+        Some(&server),
+    )
+    .await?;
     let paced = options.paced_seconds * 200;
-    measure("straight, paced 200/s", &receiver, &straight, paced, Some(200), None).await?;
-    measure("through,  paced 200/s", &receiver, &through, paced, Some(200), Some(&server)).await?;
+    measure(
+        "straight, paced 200/s",
+        &receiver,
+        &straight,
+        paced,
+        Some(200),
+        None,
+    )
+    .await?;
+    measure(
+        "through,  paced 200/s",
+        &receiver,
+        &through,
+        paced,
+        Some(200),
+        Some(&server),
+    )
+    .await?;
     server.stop().await
 }
 
@@ -116,18 +164,30 @@ async fn measure(
     let next = Arc::new(AtomicUsize::new(0));
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        clients.push(tokio::spawn(client(posting.clone(), receiver.clone(), run, next.clone(), events, per_second, started)));
+        clients.push(tokio::spawn(client(
+            posting.clone(),
+            receiver.clone(),
+            run,
+            next.clone(),
+            events,
+            per_second,
+            started,
+        )));
     }
     for client in clients {
         client.await.map_err(|error| error.to_string())??;
     }
     let accepted = started.elapsed();
-    receiver.wait_for(events, Duration::from_secs(120)).await?;
+    receiver.wait_for(events, Duration::from_mins(2)).await?;
     let delivered = started.elapsed();
     let mut latencies = receiver.latencies(events);
     latencies.sort_unstable();
     let at = |share: f64| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
         let index = ((latencies.len() as f64 - 1.0) * share) as usize;
         #[allow(clippy::cast_precision_loss)]
         let nanos = latencies.get(index).copied().unwrap_or(0) as f64;
@@ -135,11 +195,21 @@ async fn measure(
     };
     #[allow(clippy::cast_precision_loss)]
     let rate = |elapsed: Duration| events as f64 / elapsed.as_secs_f64();
-    print!("{name:<24} {:>11.0} {:>9.2} {:>9.2} {:>9.2}", rate(delivered), at(0.5), at(0.99), at(1.0));
+    print!(
+        "{name:<24} {:>11.0} {:>9.2} {:>9.2} {:>9.2}",
+        rate(delivered),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
     if let (Some(server), Some(cpu)) = (server, cpu) {
         #[allow(clippy::cast_precision_loss)]
         let per_thousand = (server.cpu_seconds()? - cpu) / (events as f64 / 1000.0);
-        print!(" {per_thousand:>12.3} {:>10.1}   accepted {:.0}/s", server.peak_mib()?, rate(accepted));
+        print!(
+            " {per_thousand:>12.3} {:>10.1}   accepted {:.0}/s",
+            server.peak_mib()?,
+            rate(accepted)
+        );
     }
     println!();
     Ok(())
@@ -173,7 +243,10 @@ async fn client(
         }
         let (status, answer) = connection.exchange(&request).await?;
         if status != 202 && status != 204 {
-            return Err(format!("a post was answered {status}: {}", String::from_utf8_lossy(&answer)));
+            return Err(format!(
+                "a post was answered {status}: {}",
+                String::from_utf8_lossy(&answer)
+            ));
         }
     }
 }

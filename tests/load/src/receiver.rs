@@ -31,7 +31,9 @@ struct Notes {
 
 impl Receiver {
     pub(crate) async fn start(capacity: usize) -> Result<Self, String> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let notes = Arc::new(Notes {
             start: Instant::now(),
@@ -98,12 +100,21 @@ impl Notes {
         while let Some(at) = find(rest, b"\"load-") {
             rest = rest.get(at + 6..).unwrap_or_default();
             let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(0);
-            let id = rest.get(..end).and_then(|id| std::str::from_utf8(id).ok()).unwrap_or("");
-            let Some((of_run, index)) = id.split_once('-') else { continue };
-            let (Ok(of_run), Ok(index)) = (of_run.parse::<usize>(), index.parse::<usize>()) else { continue };
+            let id = rest
+                .get(..end)
+                .and_then(|id| std::str::from_utf8(id).ok())
+                .unwrap_or("");
+            let Some((of_run, index)) = id.split_once('-') else {
+                continue;
+            };
+            let (Ok(of_run), Ok(index)) = (of_run.parse::<usize>(), index.parse::<usize>()) else {
+                continue;
+            };
             if of_run == run
                 && let Some(slot) = self.received_at.get(index)
-                && slot.compare_exchange(0, self.now(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+                && slot
+                    .compare_exchange(0, self.now(), Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
             {
                 self.received.fetch_add(1, Ordering::AcqRel);
             }
@@ -127,9 +138,17 @@ async fn serve(mut stream: TcpStream, notes: Arc<Notes>) {
             if buffer.len() < end + length {
                 break;
             }
-            notes.note(buffer.get(end..(end + length).min(end + 400)).unwrap_or_default());
+            notes.note(
+                buffer
+                    .get(end..(end + length).min(end + 400))
+                    .unwrap_or_default(),
+            );
             buffer.drain(..end + length);
-            if stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").await.is_err() {
+            if stream
+                .write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n")
+                .await
+                .is_err()
+            {
                 return;
             }
         }

@@ -1,6 +1,11 @@
 //! What tests across crates share: an [`App`] on a folder of its own under a clock of its own
 //! ([`TestApp`]), and a receiver that does as told ([`Receiver`]).
 
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a test that cannot be set up panics"
+)]
+
 mod receiver;
 
 use std::{
@@ -19,7 +24,10 @@ use ringfence_domain::{
 };
 use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
 use ringfence_ports::contract::{Counting, TestClock, TestRandom};
-use ringfence_webhook::{Policy, Sender, target::{Resolve, SystemResolver}};
+use ringfence_webhook::{
+    Policy, Sender,
+    target::{Resolve, SystemResolver},
+};
 use tower::ServiceExt;
 
 pub use receiver::{Answer, Post, Receiver};
@@ -68,7 +76,7 @@ impl TestApp {
 
     /// A new one that may post where `policy` permits.
     pub async fn with_policy(policy: Policy) -> Self {
-        Self::with_resolver(policy, Arc::new(SystemResolver::default())).await
+        Self::with_resolver(policy, Arc::new(SystemResolver)).await
     }
 
     /// The same, with names that `resolver` answers.
@@ -76,10 +84,16 @@ impl TestApp {
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::at(START.parse().unwrap());
         let shared: Arc<dyn ringfence_ports::Clock> = Arc::new(clock.clone());
-        let store = Arc::new(Embedded::open(folder.path(), &Options::default(), shared.clone()).unwrap());
+        let store =
+            Arc::new(Embedded::open(folder.path(), &Options::default(), shared.clone()).unwrap());
         let keys = store.keys();
         let counting = Arc::new(Counting::new(store.clone()));
-        let sender = Sender::new(policy, resolver, ringfence_webhook::send::Options::default()).unwrap();
+        let sender = Sender::new(
+            policy,
+            resolver,
+            ringfence_webhook::send::Options::default(),
+        )
+        .unwrap();
         let app = Arc::new(App::new(
             counting.clone(),
             counting.clone(),
@@ -89,15 +103,39 @@ impl TestApp {
             sender,
         ));
         let pump = Pump::new(&store, shared)
-            .consumer(keyspace::DISPATCH, Arc::new(ringfence_dispatch::consumer(app.clone())), PumpOptions::default())
-            .consumer(keyspace::JOBS, Arc::new(ringfence_jobs::consumer(app.clone())), PumpOptions::default());
+            .consumer(
+                keyspace::DISPATCH,
+                Arc::new(ringfence_dispatch::consumer(app.clone())),
+                PumpOptions::default(),
+            )
+            .consumer(
+                keyspace::JOBS,
+                Arc::new(ringfence_jobs::consumer(app.clone())),
+                PumpOptions::default(),
+            );
         let actor = Actor::system();
         let (_, secret) = app
-            .create_api_key(Owner::Platform, "operator".to_owned(), Scope::ALL.to_vec(), None, &actor)
+            .create_api_key(
+                Owner::Platform,
+                "operator".to_owned(),
+                Scope::ALL.to_vec(),
+                None,
+                &actor,
+            )
             .await
             .unwrap();
-        let agency = app.create_agency("Sample agency", &actor).await.unwrap().value.id;
-        let account = app.create_account(&agency, "Sample account", &actor).await.unwrap().value.id;
+        let agency = app
+            .create_agency("Sample agency", &actor)
+            .await
+            .unwrap()
+            .value
+            .id;
+        let account = app
+            .create_account(&agency, "Sample account", &actor)
+            .await
+            .unwrap()
+            .value
+            .id;
         Self {
             app,
             clock,
@@ -113,7 +151,10 @@ impl TestApp {
 
     /// Answers requests with these routes.
     #[must_use]
-    pub fn serving(self, router: utoipa_axum::router::OpenApiRouter<ringfence_http::AppState>) -> Self {
+    pub fn serving(
+        self,
+        router: utoipa_axum::router::OpenApiRouter<ringfence_http::AppState>,
+    ) -> Self {
         let (router, _) = router.split_for_parts();
         *self.router.lock().unwrap() = Some(router.with_state(self.app.clone()));
         self
@@ -121,13 +162,23 @@ impl TestApp {
 
     /// An API key of `owner` with these scopes.
     pub async fn key_for(&self, owner: Owner, scopes: &[Scope]) -> String {
-        let made = self.app.create_api_key(owner, "test".to_owned(), scopes.to_vec(), None, &Actor::system()).await;
+        let made = self
+            .app
+            .create_api_key(
+                owner,
+                "test".to_owned(),
+                scopes.to_vec(),
+                None,
+                &Actor::system(),
+            )
+            .await;
         made.unwrap().1.reveal().to_owned()
     }
 
     /// One request with the operator's key and a JSON body (null: none).
     pub async fn request(&self, method: &str, path: &str, body: serde_json::Value) -> Response {
-        self.request_as(Some(&self.key), method, path, &[], body).await
+        self.request_as(Some(&self.key), method, path, &[], body)
+            .await
     }
 
     /// One request with this key, these further headers and a JSON body (null: none).
@@ -139,8 +190,13 @@ impl TestApp {
         headers: &[(&str, &str)],
         body: serde_json::Value,
     ) -> Response {
-        let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
-        self.request_raw(key, method, path, headers, "application/json", bytes).await
+        let bytes = if body.is_null() {
+            Vec::new()
+        } else {
+            serde_json::to_vec(&body).unwrap()
+        };
+        self.request_raw(key, method, path, headers, "application/json", bytes)
+            .await
     }
 
     /// One request, byte for byte.
@@ -157,18 +213,35 @@ impl TestApp {
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        if !body.is_empty()
+            && !headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
             request = request.header("content-type", content_type);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let router = self.router.lock().unwrap().clone().expect("TestApp::serving was not called");
-        let response = router.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let router = self
+            .router
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("TestApp::serving was not called");
+        let response = router
+            .oneshot(request.body(Body::from(body)).unwrap())
+            .await
+            .unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
-        Response { status: parts.status, headers: parts.headers, bytes, json }
+        Response {
+            status: parts.status,
+            headers: parts.headers,
+            bytes,
+            json,
+        }
     }
 
     /// The pump itself, for tests that let it run.

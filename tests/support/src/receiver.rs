@@ -29,7 +29,9 @@ impl Post {
 
     /// A header's text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -47,7 +49,11 @@ pub struct Answer {
 impl Answer {
     /// Just a status.
     pub fn status(status: u16) -> Self {
-        Self { status, headers: String::new(), body: String::new() }
+        Self {
+            status,
+            headers: String::new(),
+            body: String::new(),
+        }
     }
 }
 
@@ -125,7 +131,9 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
                 value.trim().parse().unwrap(),
             );
         }
-        let length: usize = headers.get("content-length").map_or(0, |text| text.to_str().unwrap().parse().unwrap());
+        let length: usize = headers
+            .get("content-length")
+            .map_or(0, |text| text.to_str().unwrap().parse().unwrap());
         while buffer.len() < end + 4 + length {
             match stream.read_buf(&mut buffer).await {
                 Ok(0) | Err(_) => return,
@@ -136,9 +144,14 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         buffer.drain(..end + 4 + length);
         let answer = {
             let mut state = state.lock().unwrap();
-            state.posts.push(Post { path, headers, body });
+            state.posts.push(Post {
+                path,
+                headers,
+                body,
+            });
             let next = state.answers.pop_front();
-            next.or_else(|| state.always.clone()).unwrap_or_else(|| Answer::status(204))
+            next.or_else(|| state.always.clone())
+                .unwrap_or_else(|| Answer::status(204))
         };
         let text = format!(
             "HTTP/1.1 {} X\r\ncontent-length: {}\r\n{}\r\n{}",

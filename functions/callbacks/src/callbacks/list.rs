@@ -29,7 +29,9 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
     Path(account): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app.account(&caller, Scope::DeliveriesRead, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesRead, &account)
+        .await?;
     let items: Vec<Value> = EndpointKind::ALL
         .into_iter()
         .filter_map(|kind| config.endpoint(kind))

@@ -33,5 +33,8 @@ pub(crate) async fn post(
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<EndpointState>, Problem> {
     let config = app.account(&caller, Scope::SettingsWrite, &account).await?;
-    Ok(Json(app.pause(&config, callback(&name)?, &caller.actor()).await?))
+    Ok(Json(
+        app.pause(&config, callback(&name)?, &caller.actor())
+            .await?,
+    ))
 }

@@ -64,13 +64,21 @@ pub(crate) async fn post(
     Path((account, name)): Path<(String, String)>,
     StrictJson(request): StrictJson<ReplayRequest>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let config = app.account(&caller, Scope::DeliveriesWrite, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesWrite, &account)
+        .await?;
     let kind = callback(&name)?;
     let until = request.until.unwrap_or_else(|| app.clock.now());
     if request.since.is_some_and(|since| since >= until) {
-        return Err(Problem::field("since", "invalid_value", "must lie before until"));
+        return Err(Problem::field(
+            "since",
+            "invalid_value",
+            "must lie before until",
+        ));
     }
-    let mut statuses = request.status.unwrap_or_else(|| vec![Status::Failed, Status::Held]);
+    let mut statuses = request
+        .status
+        .unwrap_or_else(|| vec![Status::Failed, Status::Held]);
     statuses.dedup();
     if statuses.is_empty() || statuses.contains(&Status::Queued) {
         return Err(Problem::field(
@@ -79,7 +87,12 @@ pub(crate) async fn post(
             "must name at least one of failed, held, delivered, retrying and waiting",
         ));
     }
-    let range = Range { kind, since: request.since, until, statuses };
+    let range = Range {
+        kind,
+        since: request.since,
+        until,
+        statuses,
+    };
     let job = app.replay(&config, range, request.dry_run).await?;
     Ok((StatusCode::ACCEPTED, Json(crate::job::shown(&job))))
 }

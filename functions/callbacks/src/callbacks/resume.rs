@@ -34,6 +34,10 @@ pub(crate) async fn post(
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let config = app.account(&caller, Scope::SettingsWrite, &account).await?;
-    let (state, job) = app.resume(&config, callback(&name)?, &caller.actor()).await?;
-    Ok(Json(json!({ "state": state, "job": crate::job::shown(&job) })))
+    let (state, job) = app
+        .resume(&config, callback(&name)?, &caller.actor())
+        .await?;
+    Ok(Json(
+        json!({ "state": state, "job": crate::job::shown(&job) }),
+    ))
 }

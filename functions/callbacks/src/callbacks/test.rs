@@ -57,7 +57,9 @@ pub(crate) async fn post(
     Authenticated(caller): Authenticated,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<TestAnswer>, Problem> {
-    let config = app.account(&caller, Scope::DeliveriesWrite, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesWrite, &account)
+        .await?;
     let (webhook_id, tried) = app.test_callback(&config, callback(&name)?).await?;
     Ok(Json(TestAnswer {
         ok: tried.attempt.ok,

@@ -65,7 +65,9 @@ pub(crate) async fn get(
     Path(account): Path<String>,
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app.account(&caller, Scope::DeliveriesRead, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesRead, &account)
+        .await?;
     let filter = Filter {
         status: parameter("status", search.status.as_deref(), Status::parse)?,
         kind: parameter("callback", search.callback.as_deref(), EndpointKind::parse)?,
@@ -77,20 +79,38 @@ pub(crate) async fn get(
     if !(1..=100).contains(&limit) {
         return Err(Problem::new(Code::InvalidQuery).detail("limit must be from 1 to 100."));
     }
-    let conditions =
-        [&search.status, &search.callback, &search.since, &search.until, &search.call_id].map(|given| {
-            given.as_deref().map_or_else(|| "-".to_owned(), |value| format!("={value}"))
-        });
+    let conditions = [
+        &search.status,
+        &search.callback,
+        &search.since,
+        &search.until,
+        &search.call_id,
+    ]
+    .map(|given| {
+        given
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), |value| format!("={value}"))
+    });
     let mut scope = vec![config.account.id.as_str(), "deliveries"];
     scope.extend(conditions.iter().map(String::as_str));
-    let before: Option<String> =
-        search.cursor.as_deref().map(|cursor| cursor::decode(&scope, cursor)).transpose()?;
-    if before.as_deref().is_some_and(|before| id::time_of(id::Kind::Delivery, before).is_none()) {
+    let before: Option<String> = search
+        .cursor
+        .as_deref()
+        .map(|cursor| cursor::decode(&scope, cursor))
+        .transpose()?;
+    if before
+        .as_deref()
+        .is_some_and(|before| id::time_of(id::Kind::Delivery, before).is_none())
+    {
         return Err(Problem::new(Code::InvalidCursor));
     }
-    let page = app.deliveries(&config, &filter, limit, before.as_deref()).await?;
+    let page = app
+        .deliveries(&config, &filter, limit, before.as_deref())
+        .await?;
     let next = page.next.map(|next| cursor::encode(&scope, &next));
-    Ok(Json(json!({ "items": page.deliveries, "next_cursor": next })))
+    Ok(Json(
+        json!({ "items": page.deliveries, "next_cursor": next }),
+    ))
 }
 
 fn parameter<T>(
@@ -101,7 +121,8 @@ fn parameter<T>(
     value
         .map(|value| {
             parse(value).ok_or_else(|| {
-                Problem::new(Code::InvalidQuery).detail(format!("{name} does not have one of its values."))
+                Problem::new(Code::InvalidQuery)
+                    .detail(format!("{name} does not have one of its values."))
             })
         })
         .transpose()

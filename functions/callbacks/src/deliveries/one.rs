@@ -29,6 +29,8 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
     Path((account, delivery)): Path<(String, String)>,
 ) -> Result<Json<DeliveryDetail>, Problem> {
-    let config = app.account(&caller, Scope::DeliveriesRead, &account).await?;
+    let config = app
+        .account(&caller, Scope::DeliveriesRead, &account)
+        .await?;
     Ok(Json(app.delivery(&config, &delivery).await?))
 }

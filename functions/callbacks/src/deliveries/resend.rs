@@ -31,6 +31,11 @@ pub(crate) async fn post(
     Authenticated(caller): Authenticated,
     Path((account, delivery)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Delivery>), Problem> {
-    let config = app.account(&caller, Scope::DeliveriesWrite, &account).await?;
-    Ok((StatusCode::ACCEPTED, Json(app.resend(&config, &delivery).await?)))
+    let config = app
+        .account(&caller, Scope::DeliveriesWrite, &account)
+        .await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(app.resend(&config, &delivery).await?),
+    ))
 }

@@ -23,7 +23,12 @@ use serde_json::Value;
 pub(crate) async fn get(
     Path(name): Path<String>,
 ) -> Result<([(header::HeaderName, &'static str); 1], Json<Value>), Problem> {
-    let found = schema::all().into_iter().find(|one| one.event_type.as_str() == name);
+    let found = schema::all()
+        .into_iter()
+        .find(|one| one.event_type.as_str() == name);
     let found = found.ok_or_else(|| Problem::not_found("event type"))?;
-    Ok(([(header::CONTENT_TYPE, "application/schema+json")], Json(found.schema)))
+    Ok((
+        [(header::CONTENT_TYPE, "application/schema+json")],
+        Json(found.schema),
+    ))
 }

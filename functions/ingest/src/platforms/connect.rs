@@ -14,7 +14,7 @@ use crate::answer::IngestAnswer;
 
 /// Post Amazon Connect contact records and contact events
 ///
-/// Contact records (one, an array or NDJSON), contact events in their EventBridge envelope, and either
+/// Contact records (one, an array or NDJSON), contact events in their `EventBridge` envelope, and either
 /// of them in the requests of Amazon Data Firehose's HTTP endpoint delivery, whose access key is then
 /// the API key, and which gets the answer that it expects. Needs the scope `events:write`.
 #[utoipa::path(
@@ -47,7 +47,11 @@ pub(crate) async fn post(
         None => Ok(answer.into_response()),
         Some(request_id) => {
             if answer.rejected() > 0 {
-                tracing::warn!(account, rejected = answer.rejected(), "records from Firehose were refused");
+                tracing::warn!(
+                    account,
+                    rejected = answer.rejected(),
+                    "records from Firehose were refused"
+                );
             }
             Ok(Json(json!({
                 "requestId": request_id,

@@ -7,7 +7,7 @@ use ringfence_http::{AppState, Authenticated, Problem, problem::ProblemBody};
 use super::{accept, read};
 use crate::answer::IngestAnswer;
 
-/// Post a FreeSWITCH call detail record
+/// Post a `FreeSWITCH` call detail record
 ///
 /// What `mod_json_cdr` posts, with `encode` `true`, `false` or `base64`, and `callflow` an object (older
 /// versions) or a list. Set `url` to this address and `cred` to `key:` followed by the API key. Fields

@@ -48,5 +48,8 @@ async fn accept(
 }
 
 fn header_text<'a>(parts: &'a Parts, name: &header::HeaderName) -> Option<&'a str> {
-    parts.headers.get(name).and_then(|value| value.to_str().ok())
+    parts
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
 }

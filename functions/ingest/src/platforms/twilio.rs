@@ -62,22 +62,29 @@ fn unsigned() -> Problem {
 }
 
 fn is_signed(app: &App, config: &AccountConfig, parts: &Parts, body: &[u8]) -> bool {
-    let (Some(token), Some(sent)) = (&config.twilio_auth_token, header_text(parts, &SIGNATURE)) else {
+    let (Some(token), Some(sent)) = (&config.twilio_auth_token, header_text(parts, &SIGNATURE))
+    else {
         return false;
     };
-    let origin = match &app.public_origin {
-        Some(origin) => origin.trim_end_matches('/').to_owned(),
-        None => {
-            let Some(host) = header_text(parts, &header::HOST) else { return false };
-            let scheme = header_text(parts, &HeaderName::from_static("x-forwarded-proto")).unwrap_or("http");
-            format!("{scheme}://{host}")
-        }
+    let origin = if let Some(origin) = &app.public_origin {
+        origin.trim_end_matches('/').to_owned()
+    } else {
+        let Some(host) = header_text(parts, &header::HOST) else {
+            return false;
+        };
+        let proto = HeaderName::from_static("x-forwarded-proto");
+        let scheme = header_text(parts, &proto).unwrap_or("http");
+        format!("{scheme}://{host}")
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let is_form = header_text(parts, &header::CONTENT_TYPE).is_some_and(|value| {
         let essence = value.split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
     });
-    let signed = if is_form { signature::Signed::Form(body) } else { signature::Signed::Bytes(body) };
+    let signed = if is_form {
+        signature::Signed::Form(body)
+    } else {
+        signature::Signed::Bytes(body)
+    };
     signature::verify(token.reveal(), &format!("{origin}{path}"), signed, sent).is_ok()
 }

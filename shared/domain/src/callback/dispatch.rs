@@ -210,7 +210,9 @@ impl Dispatcher {
             if wait > MAX_SLOT_WAIT {
                 let at = schedule::later(now, wait);
                 delivery.slot_at = Some(at);
-                return self.postpone(delivery, at, "the callback is at its rate limit", message).await;
+                return self
+                    .postpone(delivery, at, "the callback is at its rate limit", message)
+                    .await;
             }
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
@@ -305,7 +307,7 @@ impl Dispatcher {
             }
             Some(at) => {
                 self.schedule(delivery, Status::Retrying, at, message)
-                    .await?
+                    .await?;
             }
             None => {
                 delivery.status = Status::Failed;
@@ -524,12 +526,17 @@ fn is_endpoint_trouble(tried: &Tried) -> bool {
 
 /// The order to try a delivery at its present turn, with the event where it is at hand.
 fn order_with<'a>(delivery: &'a Delivery, event: Option<&'a RawValue>) -> DispatchMessage<'a> {
-    DispatchMessage { event, ..super::log::order(delivery) }
+    DispatchMessage {
+        event,
+        ..super::log::order(delivery)
+    }
 }
 
 /// How long a queue is to hold an order that is due at `at`.
 fn delay_until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(MAX_DELAY)
+    Duration::try_from(at.duration_since(now))
+        .unwrap_or(Duration::ZERO)
+        .min(MAX_DELAY)
 }
 
 fn unit(put: Put) -> Unit {

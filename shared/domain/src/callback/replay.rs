@@ -84,14 +84,20 @@ impl Job {
         let due = (self.state == JobState::Running)
             .then(|| keyspace::due(now.checked_add(STEP_GRACE).unwrap_or(now), &self.id));
         let key = keyspace::job(&self.account, &self.id);
-        Ok(Put { index: [None, due], ..Put::new(key, to_doc(self)?, when) })
+        Ok(Put {
+            index: [None, due],
+            ..Put::new(key, to_doc(self)?, when)
+        })
     }
 
     /// The write that puts off the due time of a job in a row, and sends its step again.
     pub(crate) fn again(row: &Row, now: Timestamp) -> Result<Unit, StoreError> {
         let job: Self = parse_doc(&row.doc)?;
         let put = job.put(now, When::Version(row.version))?;
-        Ok(Unit { ops: vec![Op::Put(put)], sends: vec![step_message(&job)?] })
+        Ok(Unit {
+            ops: vec![Op::Put(put)],
+            sends: vec![step_message(&job)?],
+        })
     }
 }
 

@@ -79,7 +79,7 @@ mod tests {
     fn the_schedule_is_the_published_one_within_a_fifth() {
         let now = Timestamp::UNIX_EPOCH;
         for (index, base) in DELAYS.into_iter().enumerate() {
-            let base = base as f64;
+            let base = Duration::from_secs(base).as_secs_f64();
             let low = seconds(now, next(index + 1, None, now, &Fixed(0)).unwrap());
             let high = seconds(now, next(index + 1, None, now, &Fixed(255)).unwrap());
             assert!((low - base * 0.8).abs() < 0.01, "attempt {}", index + 2);

@@ -123,7 +123,10 @@ impl Known {
         let numbers = [&data.from, &data.to, &data.display_number];
         if let Some(extension) = &mut masked.extension
             && (digits(extension).len() >= PHONE_DIGITS
-                || numbers.into_iter().flatten().any(|number| number.as_str() == extension))
+                || numbers
+                    .into_iter()
+                    .flatten()
+                    .any(|number| number.as_str() == extension))
         {
             *extension = ringfence_pii::mask_phone(extension);
         }
