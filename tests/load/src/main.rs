@@ -260,9 +260,22 @@ fn body(run: usize, first: usize, last: usize) -> String {
     format!("[{}]", events.join(","))
 }
 
+/// A call id as platforms make them: random, so that rows do not come in the order of their keys.
+fn call_id(run: usize, index: usize) -> String {
+    let mix = |seed: u64| {
+        let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    let seed = (run as u64) << 32 | index as u64;
+    format!("{:016x}{:016x}", mix(2 * seed + 1), mix(2 * seed + 2))
+}
+
 fn event(run: usize, index: usize) -> String {
+    let call = call_id(run, index);
     let mut event = format!(
-        r#"{{"type":"cdr.created","timestamp":"2026-01-31T08:16:09Z","id":"load-{run}-{index}","data":{{"call_id":"call-{run}-{index}","direction":"inbound","from":"+14155550132","to":"+442079460958","display_number":"+442079460000","extension":"204","agent_id":"agent-17","started_at":"2026-01-31T08:14:55Z","ringing_at":"2026-01-31T08:14:56Z","answered_at":"2026-01-31T08:15:04Z","ended_at":"2026-01-31T08:16:09Z","duration":74,"billsec":65,"ring_time":8,"talk_time":60,"hold_time":5,"wait_time":9,"disposition":"answered","hangup_party":"caller","hangup_cause":"NORMAL_CLEARING","answered_by":"human","tags":["sales","returning"],"source":{{"trunk":"carrier-2","codec":"PCMU","note":""#
+        r#"{{"type":"cdr.created","timestamp":"2026-01-31T08:16:09Z","id":"load-{run}-{index}","data":{{"call_id":"{call}","direction":"inbound","from":"+14155550132","to":"+442079460958","display_number":"+442079460000","extension":"204","agent_id":"agent-17","started_at":"2026-01-31T08:14:55Z","ringing_at":"2026-01-31T08:14:56Z","answered_at":"2026-01-31T08:15:04Z","ended_at":"2026-01-31T08:16:09Z","duration":74,"billsec":65,"ring_time":8,"talk_time":60,"hold_time":5,"wait_time":9,"disposition":"answered","hangup_party":"caller","hangup_cause":"NORMAL_CLEARING","answered_by":"human","tags":["sales","returning"],"source":{{"trunk":"carrier-2","codec":"PCMU","note":""#
     );
     let rest = 1_000 - event.len() - 4;
     event.extend(std::iter::repeat_n('x', rest));
