@@ -1,0 +1,182 @@
+"""Deploys the template on the emulator that `tests/aws/setup` started, and talks to what came of it."""
+
+import copy
+import io
+import json
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+
+import boto3
+import botocore.config
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "aws"))
+
+import translation  # noqa: E402
+
+ENDPOINT = os.environ["RINGFENCE_TEST_AWS_ENDPOINT"]
+CLOCK = pathlib.Path(os.environ["RINGFENCE_TEST_AWS_CLOCK"])
+BINARIES = pathlib.Path(os.environ.get("RINGFENCE_BINARIES", ROOT / "target" / "debug"))
+REGION = "eu-west-1"
+STACK = "ringfence"
+
+# Twelve digits as an access key are an account, with all rights in it. Requests to an API's own host name no
+# account, and reach this one.
+_SESSION = boto3.Session(aws_access_key_id="000000000000", aws_secret_access_key="test", region_name=REGION)
+
+
+def client(service):
+    config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=120, s3={"addressing_style": "path"})
+    return _SESSION.client(service, endpoint_url=ENDPOINT, config=config)
+
+
+def for_emulator(template):
+    """The translated template, with what the emulator does not know said otherwise."""
+    template = copy.deepcopy(template)
+    resources = template["Resources"]
+    for resource in list(resources.values()):
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Lambda::Function":
+            # Only here: the receivers of these tests are on loopback.
+            properties["Environment"]["Variables"]["RINGFENCE_ALLOW_SUBNET"] = "127.0.0.0/8"
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in properties["Policies"]:
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    # It has no condition keys of KMS, so none would ever hold.
+                    statement.pop("Condition", None)
+                    # On AWS this is what batches need too.
+                    if statement["Action"] == "sqs:SendMessage":
+                        statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            # A parameter stays a text there.
+            properties["ScalingConfig"]["MaximumConcurrency"] = 10
+    # It has no metric math; alarms are for CloudWatch anyway.
+    for name in [name for name, resource in resources.items() if "Metrics" in resource.get("Properties", {})]:
+        del resources[name]
+    # It ignores an API's OpenAPI document.
+    for path, methods in resources["Api"]["Properties"].pop("Body")["paths"].items():
+        for method, operation in methods.items():
+            method = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            function = re.search(r"\$\{(\w+)\.Arn\}/invocations$", uri).group(1)
+            integration = f"{function}Integration"
+            resources[integration] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": "Api"},
+                    "IntegrationType": "AWS_PROXY",
+                    "IntegrationUri": {"Fn::GetAtt": [function, "Arn"]},
+                    "PayloadFormatVersion": "2.0",
+                },
+            }
+            resources["Route" + re.sub(r"\W", "", method + path)] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": {"Ref": "Api"},
+                    "RouteKey": f"{method} {path}",
+                    "Target": {"Fn::Sub": "integrations/${" + integration + "}"},
+                },
+            }
+    resources["Api"]["Properties"].update(Name=STACK, ProtocolType="HTTP")
+    return template
+
+
+def _package(binary):
+    """A function's code: its binary as `bootstrap`, without what only a debugger needs."""
+    with tempfile.NamedTemporaryFile() as stripped:
+        subprocess.run(["strip", "-o", stripped.name, BINARIES / binary], check=True)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+            entry = zipfile.ZipInfo("bootstrap")
+            entry.external_attr = 0o755 << 16
+            archive.writestr(entry, pathlib.Path(stripped.name).read_bytes())
+    return packed.getvalue()
+
+
+class Deployment:
+    """The stack, deployed. `key` is the operator's API key, as an operator gets it."""
+
+    def __init__(self):
+        template = translation.translated()
+        s3 = client("s3")
+        s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::Function":
+                code = resource["Properties"]["Code"]
+                s3.put_object(
+                    Bucket=code["S3Bucket"], Key=code["S3Key"], Body=_package(code["S3Key"].removesuffix(".zip"))
+                )
+        # As `sam deploy` does: it is too large to be sent along.
+        s3.put_object(Bucket="code", Key="template.json", Body=json.dumps(for_emulator(template)))
+        formation = client("cloudformation")
+        formation.create_stack(
+            StackName=STACK,
+            TemplateURL=f"{ENDPOINT}/code/template.json",
+            Parameters=[{"ParameterKey": "Architecture", "ParameterValue": "x86_64"}],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        try:
+            formation.get_waiter("stack_create_complete").wait(
+                StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            )
+        except Exception:
+            stack = formation.describe_stacks(StackName=STACK)["Stacks"][0]
+            print(stack.get("StackStatusReason"), file=sys.stderr)
+            raise
+        stack = formation.describe_stacks(StackName=STACK)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        pages = formation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+        self.physical = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+        }
+        self.key = None
+
+    def invoke(self, function, payload):
+        """What a function answers to an operator who invokes it: whether it failed, and the answer."""
+        answer = client("lambda").invoke(FunctionName=self.physical[function], Payload=json.dumps(payload))
+        return "FunctionError" in answer, json.loads(answer["Payload"].read())
+
+    def complaints(self):
+        """What functions logged as warnings and errors, and did not mean to say."""
+        logs = client("logs")
+        for name in self.physical:
+            if not name.endswith("Logs"):
+                continue
+            for event in logs.filter_log_events(logGroupName=self.physical[name])["events"]:
+                if re.search(r'"level":"(WARN|ERROR)"', event["message"]):
+                    yield f"{name}: {event['message'].strip()}"
+
+    def request(self, method, path, body=None, headers=None, key=None):
+        """Status, headers and parsed body of one request through the gateway."""
+        data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+        request = urllib.request.Request(ENDPOINT + path, data=data, method=method)
+        port = urllib.parse.urlsplit(ENDPOINT).port
+        request.add_header("host", f"{self.physical['Api']}.execute-api.localhost:{port}")
+        if key != "":
+            request.add_header("authorization", f"Bearer {key or self.key}")
+        request.add_header("content-type", "application/json")
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=40) as answer:
+                return answer.status, answer.headers, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, json.loads(error.read() or b"null")
+
+
+def put_queues_forward(seconds):
+    """Lets the queues' time pass: delays, visibility, retention."""
+    ahead = struct.unpack("<d", CLOCK.read_bytes())[0]
+    with CLOCK.open("r+b") as file:
+        file.write(struct.pack("<d", ahead + seconds))
