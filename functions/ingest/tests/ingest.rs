@@ -432,3 +432,30 @@ async fn event_types_are_served_with_their_schemas() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_repeat_is_one_whatever_its_time_stamp() {
+    let test = app().await;
+    // Without a time stamp of its own it is stamped when it is received.
+    let event = json!({"type": "recording.available", "id": "r1", "data": {"call_id": "c1", "recording": {"id": "rec-1"}}});
+    let body = event.to_string().into_bytes();
+    let first = post(&test, "events", "application/json", body.clone()).await;
+    assert_eq!(first.json["accepted"], 1, "{}", first.json);
+    test.clock.advance(std::time::Duration::from_mins(1));
+    let again = post(&test, "events", "application/json", body).await;
+    assert_eq!(again.status, 202, "{}", again.json);
+    assert_eq!(again.json["results"][0]["status"], "duplicate");
+
+    let mut stamped = event.clone();
+    stamped["timestamp"] = json!("2026-01-31T07:00:00Z");
+    let both = json!([event, stamped]).to_string().into_bytes();
+    let both = post(&test, "events", "application/json", both).await;
+    assert_eq!(both.json["duplicates"], 2, "{}", both.json);
+}
+
+#[tokio::test]
+async fn a_call_id_that_none_can_have_is_not_found() {
+    let test = app().await;
+    let path = format!("/v1/accounts/{}/calls/{}", test.account, "x".repeat(3000));
+    assert_eq!(test.request("GET", &path, Value::Null).await.status, 404);
+}

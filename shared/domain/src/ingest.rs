@@ -4,7 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
-use ringfence_ports::{Message, Op, Put, StoreError, Unit, When};
+use ringfence_ports::{MAX_GETS, Message, Op, Put, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -82,7 +82,8 @@ impl App {
             if several {
                 let first = seen.get(&key).and_then(|at: &usize| pending.get(*at));
                 if let Some((_, _, first)) = first {
-                    outcomes.push(repeat(event.id, *first == document));
+                    let same = is_repeat(first, &document)?;
+                    outcomes.push(repeat(event.id, same));
                     continue;
                 }
                 seen.insert(key.clone(), pending.len());
@@ -104,29 +105,35 @@ impl App {
             units.push(unit);
         }
         let results = self.table.write(units).await;
-        let mut orders = Vec::new();
-        for ((at, key, document), result) in pending.into_iter().zip(results) {
+        let mut known = Vec::new();
+        for (pending, result) in pending.into_iter().zip(results) {
             match result {
                 Ok(()) => {}
-                Err(StoreError::Condition { .. }) => {
-                    let row = self.table.get(&key).await?.ok_or(StoreError::Busy)?;
-                    let stored = callback::log::stored_event(&row)?;
-                    let same = stored.event.get() == document;
-                    if same && !self.table.sends_with_rows() {
-                        orders.extend(self.lost_order(config, &stored).await?);
-                    }
-                    if let Accepted::New { id, .. } = &mut outcomes[at] {
-                        outcomes[at] = repeat(std::mem::take(id), same);
-                    }
-                }
+                Err(StoreError::Condition { .. }) => known.push(pending),
                 // Its document or message is over the store's limit: that event will never fit.
                 Err(StoreError::TooLarge { limit }) => {
-                    outcomes[at] = Accepted::Refused(EventError::new(
+                    outcomes[pending.0] = Accepted::Refused(EventError::new(
                         ErrorCode::TooLarge,
                         format!("the event is larger than {limit} bytes"),
                     ));
                 }
                 Err(error) => return Err(error),
+            }
+        }
+        let mut orders = Vec::new();
+        for known in known.chunks(MAX_GETS) {
+            let keys: Vec<_> = known.iter().map(|(_, key, _)| key.clone()).collect();
+            let rows = self.table.get_many(&keys).await?;
+            for ((at, _, document), row) in known.iter().zip(rows) {
+                let row = row.ok_or(StoreError::Busy)?;
+                let stored = callback::log::stored_event(&row)?;
+                let same = is_repeat(stored.event.get(), document)?;
+                if same && !self.table.sends_with_rows() {
+                    orders.extend(self.lost_order(config, &stored).await?);
+                }
+                if let Accepted::New { id, .. } = &mut outcomes[*at] {
+                    outcomes[*at] = repeat(std::mem::take(id), same);
+                }
             }
         }
         if !orders.is_empty() {
@@ -212,6 +219,20 @@ fn unit_of(
         ops: vec![Op::Put(Put::new(key, to_doc(&stored)?, When::Absent))],
         sends,
     })
+}
+
+/// Whether a document under a known id tells the same event again. The time stamp does not count: where
+/// a source sends none it is the time of receipt, and some sources stamp each try.
+fn is_repeat(first: &str, again: &str) -> Result<bool, StoreError> {
+    if first == again {
+        return Ok(true);
+    }
+    let first: Event = parse_doc(first)?;
+    let again: Event = parse_doc(again)?;
+    Ok(Event {
+        timestamp: first.timestamp,
+        ..again
+    } == first)
 }
 
 fn repeat(id: String, same: bool) -> Accepted {
