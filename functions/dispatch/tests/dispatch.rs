@@ -625,3 +625,53 @@ async fn a_replay_whose_message_was_lost_goes_on() {
         "done"
     );
 }
+
+#[tokio::test]
+async fn the_log_hides_numbers_in_ids_and_in_what_receivers_quote() {
+    let (test, receiver) = (app().await, Receiver::start().await);
+    callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
+    save(&test, "security", json!({"phone_number_masking": true})).await;
+    receiver.always(Some(Answer {
+        body: "no such caller: 14155550132".to_owned(),
+        ..Answer::status(400)
+    }));
+    let event = json!({
+        "type": "cdr.created", "id": "cdr-14155550132-7", "timestamp": "2026-01-31T07:59:00Z",
+        "data": {"call_id": "sip:+14155550132@pbx", "from": "+14155550132", "to": "1002"},
+    });
+    let events = format!("/v1/accounts/{}/events", test.account);
+    let answer = test.request("POST", &events, event).await;
+    let id = answer.json["results"][0]["delivery"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    test.drain().await;
+
+    let one = delivery(&test, &id).await;
+    let found = listed(&test, "status=retrying").await;
+    let of_call = listed(&test, "call_id=sip:%2B14155550132@pbx").await;
+    assert_eq!((found.len(), of_call.len()), (1, 1));
+    for seen in [&one, &found[0], &of_call[0]] {
+        let shown = seen.to_string();
+        assert!(!shown.contains("4155550132"), "{shown}");
+        assert_eq!(seen["about"]["call"], "sip:+141****0132@pbx");
+        assert_eq!(seen["event_id"], "cdr-141****0132-7");
+        assert_eq!(
+            seen["attempts"][0]["response"],
+            "no such caller: 141****0132"
+        );
+    }
+
+    save(&test, "security", json!({"phone_number_masking": false})).await;
+    assert_eq!(listed(&test, "").await[0]["event_id"], "cdr-14155550132-7");
+}
+
+#[tokio::test]
+async fn an_id_that_no_call_can_have_finds_nothing() {
+    let test = app().await;
+    assert!(
+        listed(&test, &format!("call_id={}", "x".repeat(3000)))
+            .await
+            .is_empty()
+    );
+}

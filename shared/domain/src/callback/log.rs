@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ringfence_pii::Sweep;
-use ringfence_ports::{Key, Op, Put, Query, Row, StoreError, Unit, When};
+use ringfence_ports::{Key, MAX_KEY_BYTES, Op, Put, Query, Row, StoreError, Unit, When};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -106,16 +106,32 @@ impl App {
             .matching_deliveries(&config.account.id, filter, limit, before)
             .await?;
         if masked_in_log(config) {
-            // A receiver may quote numbers; which ones, only the event tells, and a list reads none.
-            for attempt in page
-                .deliveries
-                .iter_mut()
-                .flat_map(|delivery| &mut delivery.attempts)
-            {
-                attempt.response.clear();
-            }
+            self.hide_numbers_in(&mut page.deliveries).await?;
         }
         Ok(page)
+    }
+
+    /// Which digits are numbers only the events tell: one read for the whole page.
+    async fn hide_numbers_in(&self, deliveries: &mut [Delivery]) -> Result<(), StoreError> {
+        for deliveries in deliveries.chunks_mut(100) {
+            let keys: Vec<Key> = deliveries
+                .iter()
+                .map(|delivery| {
+                    delivery
+                        .about
+                        .event_key(&delivery.account, &delivery.event_id)
+                })
+                .collect();
+            let rows = self.table.get_many(&keys).await?;
+            for (delivery, row) in deliveries.iter_mut().zip(rows) {
+                let event = row
+                    .as_ref()
+                    .and_then(|row| stored_event(row).ok())
+                    .and_then(|stored| Event::from_json(stored.event.get()).ok());
+                hide_numbers(delivery, event.as_ref());
+            }
+        }
+        Ok(())
     }
 
     /// The same with the responses of receivers as they are stored.
@@ -338,12 +354,17 @@ impl App {
         account: &str,
         subject: Subject<'_>,
     ) -> Result<Vec<Row>, StoreError> {
+        let partition = keyspace::subject_partition(account, subject);
+        if partition.len() > MAX_KEY_BYTES {
+            // No event can have such an id.
+            return Ok(Vec::new());
+        }
         let mut rows = Vec::new();
         let mut query = Query {
             from: Some("evt/".to_owned()),
             to: Some("evt0".to_owned()),
             limit: 1000,
-            ..Query::partition(keyspace::subject_partition(account, subject))
+            ..Query::partition(partition)
         };
         loop {
             let page = self.table.query(query.clone()).await?;
@@ -559,9 +580,18 @@ pub fn masked_in_log(config: &AccountConfig) -> bool {
     config.masking.console || config.masking.callbacks
 }
 
-/// A receiver may quote what it was sent.
+/// Ids may hold numbers, and a receiver may quote what it was sent.
 fn hide_numbers(delivery: &mut Delivery, event: Option<&Event>) {
     let sweep = event.map_or_else(|| Sweep::new([]), Event::sweep);
+    if let Some(event) = event {
+        let masked = event.masked();
+        delivery.about = About::from(masked.subject());
+        delivery.event_id = masked.id;
+    } else if let About::Call(id) | About::Task(id) = &mut delivery.about {
+        // The event is gone, and with it what would tell a number from an id.
+        *id = sweep.text(id).into_owned();
+        delivery.event_id = sweep.text(&delivery.event_id).into_owned();
+    }
     for attempt in &mut delivery.attempts {
         attempt.response = sweep.text(&attempt.response).into_owned();
     }
