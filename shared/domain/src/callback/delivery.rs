@@ -144,6 +144,14 @@ impl Delivery {
             .ok_or(StoreError::Invalid("a delivery id that is none"))
     }
 
+    /// Whether nothing goes on by itself.
+    pub fn is_settled(&self) -> bool {
+        matches!(
+            self.status,
+            Status::Delivered | Status::Failed | Status::Held
+        )
+    }
+
     /// Adds an attempt.
     pub fn record(&mut self, attempt: Attempt) {
         if self.attempts.len() >= MAX_ATTEMPTS_KEPT {

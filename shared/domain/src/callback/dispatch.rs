@@ -26,7 +26,7 @@ use crate::{
     event::body::{self, Body},
     ingest::StoredEvent,
     keyspace,
-    settings::{AccountConfig, Endpoint, EndpointKind},
+    settings::{AccountConfig, Endpoint, EndpointKind, EndpointState},
 };
 
 /// The longest that a message waits in memory for its slot under the endpoint's rate limit; longer, and
@@ -35,6 +35,12 @@ const MAX_SLOT_WAIT: Duration = Duration::from_millis(500);
 
 /// How late a delivery may come for the slot that it was given.
 const SLOT_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// The longest deadline that a request can have.
+const MAX_ATTEMPT: SignedDuration = SignedDuration::from_secs(30);
+
+/// How often a write that lost a race is tried again.
+const CLAIM_TRIES: usize = 8;
 
 /// How much longer than the request's deadline an attempt is claimed for.
 const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(10);
@@ -86,6 +92,48 @@ enum DispatchError {
     Store(#[from] StoreError),
 }
 
+/// Why a callback takes nothing now.
+struct Closed {
+    reason: &'static str,
+    /// The version of the endpoint's state that says so, if it does.
+    state: Option<u64>,
+}
+
+/// The endpoint of a callback, if it takes deliveries.
+fn open_endpoint(config: &AccountConfig, kind: EndpointKind) -> Result<&Endpoint, Closed> {
+    let settings = |reason| Closed {
+        reason,
+        state: None,
+    };
+    let endpoint = config
+        .endpoint(kind)
+        .ok_or_else(|| settings("the callback has no URL"))?;
+    let state = |reason| Closed {
+        reason,
+        state: Some(endpoint.state.version),
+    };
+    if !endpoint.enabled {
+        Err(settings("the callback is switched off"))
+    } else if endpoint.state.disabled_at.is_some() {
+        Err(state("the callback is disabled after failing"))
+    } else if endpoint.state.paused_at.is_some() {
+        Err(state("the callback is paused"))
+    } else {
+        Ok(endpoint)
+    }
+}
+
+/// A probe under way. However it ends, another may follow.
+struct Probe<'a>(Option<&'a Gate>);
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0 {
+            gate.abandoned();
+        }
+    }
+}
+
 impl Dispatcher {
     /// A dispatcher over this app.
     pub fn new(app: Arc<App>) -> Self {
@@ -99,14 +147,10 @@ impl Dispatcher {
     async fn take(&self, received: &Received) -> Result<(), DispatchError> {
         let message: DispatchMessage<'_> =
             serde_json::from_str(&received.body).map_err(|_| DispatchError::Message)?;
-        let config = self.app.account_config(&message.account).await?;
         let Some(delivery) = self.current(&message, received.receives).await? else {
             return Ok(());
         };
-        let Some(config) = config else {
-            return Ok(());
-        };
-        self.deliver(&config, delivery, &message).await
+        self.deliver(delivery, &message).await
     }
 
     /// The delivery that a message is about, if its turn is still to be worked on.
@@ -144,12 +188,7 @@ impl Dispatcher {
             return Ok((message.turn == 0).then(fresh));
         };
         let mut delivery = Delivery::from_row(&row)?;
-        if delivery.turn != message.turn
-            || matches!(
-                delivery.status,
-                Status::Delivered | Status::Failed | Status::Held
-            )
-        {
+        if delivery.turn != message.turn || delivery.is_settled() {
             return Ok(None);
         }
         let now = self.app.clock.now();
@@ -164,39 +203,57 @@ impl Dispatcher {
         if delivery.claimed_until.is_some_and(|until| until > now) {
             return Err(DispatchError::Claimed);
         }
-        delivery.claimed_until = now
-            .checked_add(SignedDuration::from_secs(30) + CLAIM_MARGIN)
-            .ok();
-        match self.app.table.commit(unit(delivery.put()?)).await {
-            Ok(()) => delivery.version += 1,
-            Err(StoreError::Condition { .. }) => return Err(DispatchError::Claimed),
-            Err(error) => return Err(error.into()),
-        }
+        delivery.claimed_until = None;
         Ok(Some(delivery))
+    }
+
+    /// Takes the attempt for this process, right before it is made; `None`: the delivery has moved on
+    /// while it waited. What has no row yet has no other copy that could look.
+    async fn claim(&self, mut delivery: Delivery) -> Result<Option<Delivery>, DispatchError> {
+        if delivery.version == 0 {
+            return Ok(Some(delivery));
+        }
+        let turn = delivery.turn;
+        for _ in 0..CLAIM_TRIES {
+            let now = self.app.clock.now();
+            delivery.claimed_until = now.checked_add(MAX_ATTEMPT + CLAIM_MARGIN).ok();
+            match self.app.table.commit(unit(delivery.put()?)).await {
+                Ok(()) => {
+                    delivery.version += 1;
+                    delivery.claimed_until = None;
+                    return Ok(Some(delivery));
+                }
+                Err(StoreError::Condition { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            // A sweep that took its order to be lost has touched it, or it was sent again meanwhile.
+            let Some(row) = self.app.table.get(&delivery.key()?).await? else {
+                return Ok(None);
+            };
+            delivery = Delivery::from_row(&row)?;
+            delivery.slot_at = None;
+            if delivery.turn != turn || delivery.is_settled() {
+                return Ok(None);
+            }
+            if delivery.claimed_until.is_some_and(|until| until > now) {
+                return Err(DispatchError::Claimed);
+            }
+        }
+        Err(DispatchError::Claimed)
     }
 
     async fn deliver(
         &self,
-        config: &AccountConfig,
         mut delivery: Delivery,
         message: &DispatchMessage<'_>,
     ) -> Result<(), DispatchError> {
         let app = &*self.app;
-        delivery.claimed_until = None;
-        let endpoint = match config.endpoint(delivery.kind) {
-            None => return self.hold(delivery, "the callback has no URL").await,
-            Some(endpoint) if !endpoint.enabled => {
-                return self.hold(delivery, "the callback is switched off").await;
-            }
-            Some(endpoint) if endpoint.state.disabled_at.is_some() => {
-                return self
-                    .hold(delivery, "the callback is disabled after failing")
-                    .await;
-            }
-            Some(endpoint) if endpoint.state.paused_at.is_some() => {
-                return self.hold(delivery, "the callback is paused").await;
-            }
-            Some(endpoint) => endpoint,
+        let Some(config) = app.account_config(&delivery.account).await? else {
+            return Ok(());
+        };
+        let endpoint = match open_endpoint(&config, delivery.kind) {
+            Ok(endpoint) => endpoint,
+            Err(closed) => return self.hold(delivery, closed).await,
         };
         let gate = self.gate(endpoint);
         if let Some(per_second) = endpoint.rate_per_second {
@@ -220,10 +277,18 @@ impl Dispatcher {
         }
         delivery.slot_at = None;
         let _permit = gate.permit().await;
-        let now = app.clock.now();
-        let probe = match gate.breaker(now) {
-            Breaker::Closed => false,
-            Breaker::Probe => true,
+        // That may have taken long: what is in force now says whether, where and how it goes out.
+        let Some(config) = app.account_config(&delivery.account).await? else {
+            return Ok(());
+        };
+        let endpoint = match open_endpoint(&config, delivery.kind) {
+            Ok(endpoint) => endpoint,
+            Err(closed) => return self.hold(delivery, closed).await,
+        };
+        let mut probe = Probe(None);
+        match gate.breaker(app.clock.now()) {
+            Breaker::Closed => {}
+            Breaker::Probe => probe.0 = Some(&gate),
             Breaker::Open(until) => {
                 let at = schedule::later(
                     until,
@@ -232,36 +297,27 @@ impl Dispatcher {
                 let reason = "the endpoint keeps failing, so it is tried less often";
                 return self.postpone(delivery, at, reason, message).await;
             }
+        }
+        let Some(mut delivery) = self.claim(delivery).await? else {
+            return Ok(());
         };
         let loaded;
         let stored = if let Some(raw) = message.event {
             raw.get()
+        } else if let Some(event) = self.load_event(&delivery).await? {
+            loaded = event;
+            loaded.as_str()
         } else {
-            match self.load_event(&delivery).await {
-                Ok(Some(event)) => {
-                    loaded = event;
-                    loaded.as_str()
-                }
-                other => {
-                    if probe {
-                        gate.abandoned();
-                    }
-                    other?;
-                    delivery.status = Status::Failed;
-                    delivery.reason = Some("the event has been erased".to_owned());
-                    return self.store(&delivery, Vec::new()).await;
-                }
-            }
+            delivery.status = Status::Failed;
+            delivery.reason = Some("the event has been erased".to_owned());
+            delivery.next_at = None;
+            return self.store(&delivery, Vec::new()).await.map(drop);
         };
-        let body = render(endpoint, config.masking.callbacks, stored, &delivery.id);
-        let Some(body) = body else {
-            if probe {
-                gate.abandoned();
-            }
-            return Err(DispatchError::Message);
-        };
+        let body = render(endpoint, config.masking.callbacks, stored, &delivery.id)
+            .ok_or(DispatchError::Message)?;
         let tried = app.request(endpoint, &delivery.id, body).await;
-        self.settle(config, endpoint, &gate, delivery, tried, message)
+        probe.0 = None;
+        self.settle(&config, endpoint, &gate, delivery, tried, message)
             .await
     }
 
@@ -278,13 +334,15 @@ impl Dispatcher {
         let app = &*self.app;
         let now = app.clock.now();
         let trouble = is_endpoint_trouble(&tried);
-        delivery.record(tried.attempt);
+        let before = delivery.turn;
+        delivery.record(tried.attempt.clone());
         delivery.reason = None;
         delivery.next_at = None;
         if tried.outcome.is_success() {
             gate.answered();
             delivery.status = Status::Delivered;
-            self.store(&delivery, Vec::new()).await?;
+            self.conclude(delivery, before, tried.attempt, Vec::new())
+                .await?;
             if endpoint.state.failing_since.is_some() {
                 app.endpoint_recovered(config, endpoint.kind).await?;
             }
@@ -298,32 +356,84 @@ impl Dispatcher {
         delivery.failures += 1;
         let gone = matches!(tried.outcome, Outcome::Gone);
         let failures = usize::try_from(delivery.failures).unwrap_or(usize::MAX);
+        let mut sends = Vec::new();
         match schedule::next(failures, tried.retry_after, now, &*app.random) {
             // Kept for when the endpoint is enabled again.
             _ if gone => {
                 delivery.status = Status::Held;
                 delivery.reason = Some("the endpoint answered 410 Gone".to_owned());
-                self.store(&delivery, Vec::new()).await?;
             }
-            Some(at) => {
-                self.schedule(delivery, Status::Retrying, at, message)
-                    .await?;
-            }
+            Some(at) => sends = self.schedule(&mut delivery, Status::Retrying, at, message)?,
             None => {
                 delivery.status = Status::Failed;
                 delivery.reason = Some("the last attempt of the schedule failed".to_owned());
-                self.store(&delivery, Vec::new()).await?;
             }
         }
+        self.conclude(delivery, before, tried.attempt, sends)
+            .await?;
         app.endpoint_failed(config, endpoint, gone).await?;
         Ok(())
     }
 
-    async fn hold(&self, mut delivery: Delivery, reason: &str) -> Result<(), DispatchError> {
+    /// Stores what came of an attempt at turn `before`. An attempt that was made is on record even when
+    /// the delivery changed meanwhile: a sweep touched it, or somebody sent it again.
+    async fn conclude(
+        &self,
+        concluded: Delivery,
+        before: u32,
+        attempt: Attempt,
+        sends: Vec<ringfence_ports::Message>,
+    ) -> Result<(), DispatchError> {
+        if self.store(&concluded, sends.clone()).await? {
+            return Ok(());
+        }
+        for _ in 0..CLAIM_TRIES {
+            let Some(row) = self.app.table.get(&concluded.key()?).await? else {
+                return Ok(());
+            };
+            let found = Delivery::from_row(&row)?;
+            let goes_on = found.turn == before && !found.is_settled();
+            let mut merged = if goes_on {
+                concluded.clone()
+            } else {
+                found.clone()
+            };
+            merged.version = found.version;
+            merged.attempts = found.attempts;
+            merged.record(attempt.clone());
+            let sends = if goes_on { sends.clone() } else { Vec::new() };
+            if self.store(&merged, sends).await? {
+                return Ok(());
+            }
+        }
+        Err(DispatchError::Claimed)
+    }
+
+    /// Keeps a delivery for later. Whoever opened the callback at the same moment may have released
+    /// what was held before this was.
+    async fn hold(&self, mut delivery: Delivery, closed: Closed) -> Result<(), DispatchError> {
         delivery.status = Status::Held;
-        delivery.reason = Some(reason.to_owned());
+        delivery.reason = Some(closed.reason.to_owned());
         delivery.next_at = None;
-        self.store(&delivery, Vec::new()).await
+        delivery.slot_at = None;
+        if !self.store(&delivery, Vec::new()).await? {
+            return Ok(());
+        }
+        delivery.version += 1;
+        if let Some(seen) = closed.state
+            && self
+                .app
+                .is_open_again(&delivery.account, delivery.kind, seen)
+                .await?
+        {
+            let (_, unit) = super::log::requeue(delivery, self.app.clock.now(), None)?;
+            match self.app.table.commit(unit).await {
+                // Released already.
+                Ok(()) | Err(StoreError::Condition { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     async fn postpone(
@@ -334,36 +444,39 @@ impl Dispatcher {
         message: &DispatchMessage<'_>,
     ) -> Result<(), DispatchError> {
         delivery.reason = Some(reason.to_owned());
-        self.schedule(delivery, Status::Waiting, at, message).await
+        let sends = self.schedule(&mut delivery, Status::Waiting, at, message)?;
+        self.store(&delivery, sends).await.map(drop)
     }
 
-    /// Stores that the delivery goes on at `at`, and sees to it that it does: by a delayed message
-    /// where the queue can hold it that long, else by its due time alone.
-    async fn schedule(
+    /// Makes a delivery go on at `at`: by the delayed message that this answers with where the queue can
+    /// hold it that long, else by its due time alone.
+    fn schedule(
         &self,
-        mut delivery: Delivery,
+        delivery: &mut Delivery,
         status: Status,
         at: Timestamp,
         message: &DispatchMessage<'_>,
-    ) -> Result<(), DispatchError> {
+    ) -> Result<Vec<ringfence_ports::Message>, DispatchError> {
         delivery.status = status;
         delivery.turn += 1;
         delivery.next_at = Some(at);
         let now = self.app.clock.now();
         let wait = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
-        let sends = if wait <= MAX_DELAY || delivery.slot_at.is_some() {
-            vec![order_with(&delivery, message.event).into_message(delay_until(at, now))?]
+        if wait <= MAX_DELAY || delivery.slot_at.is_some() {
+            Ok(vec![
+                order_with(delivery, message.event).into_message(delay_until(at, now))?,
+            ])
         } else {
-            Vec::new()
-        };
-        self.store(&delivery, sends).await
+            Ok(Vec::new())
+        }
     }
 
+    /// Writes a delivery. `false`: it changed since it was read.
     async fn store(
         &self,
         delivery: &Delivery,
         sends: Vec<ringfence_ports::Message>,
-    ) -> Result<(), DispatchError> {
+    ) -> Result<bool, DispatchError> {
         if delivery.version == 0 {
             self.announce_day(delivery).await?;
         }
@@ -372,14 +485,13 @@ impl Dispatcher {
             sends,
         };
         match self.app.table.commit(unit).await {
-            Ok(()) => Ok(()),
-            // A second copy of the message was faster, and has recorded its own attempt.
+            Ok(()) => Ok(true),
             Err(StoreError::Condition { .. }) => {
                 tracing::info!(
                     delivery = delivery.id,
-                    "an attempt was recorded by another copy of its message"
+                    "a delivery changed while it was worked on"
                 );
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(error.into()),
         }
@@ -446,6 +558,25 @@ pub(crate) fn render(
 }
 
 impl App {
+    /// Whether a callback that was paused or disabled at version `seen` of its state no longer is.
+    async fn is_open_again(
+        &self,
+        account: &str,
+        kind: EndpointKind,
+        seen: u64,
+    ) -> Result<bool, StoreError> {
+        let row = self
+            .table
+            .get(&keyspace::endpoint_state(account, kind.as_str()))
+            .await?;
+        let Some(row) = row.filter(|row| row.version != seen) else {
+            return Ok(false);
+        };
+        self.forget_cached();
+        let state: EndpointState = crate::access::parse_doc(&row.doc)?;
+        Ok(state.paused_at.is_none() && state.disabled_at.is_none())
+    }
+
     /// The stored JSON of an event, if it is there.
     pub(crate) async fn stored_event(
         &self,

@@ -25,6 +25,8 @@ const PROBE_WAIT: SignedDuration = SignedDuration::from_secs(3);
 pub struct Gate {
     permits: Arc<Semaphore>,
     concurrency: u16,
+    rate_per_second: Option<u32>,
+    url: String,
     state: Mutex<State>,
 }
 
@@ -56,23 +58,39 @@ impl Gate {
         Self {
             permits: Arc::new(Semaphore::new(usize::from(concurrency))),
             concurrency,
+            rate_per_second: endpoint.rate_per_second,
+            url: endpoint.url.clone(),
             state: Mutex::default(),
         }
     }
 
-    /// Whether it was made for the same concurrency limit.
+    /// Whether it was made for the same URL and limits.
     pub fn fits(&self, endpoint: &Endpoint) -> bool {
         self.concurrency == endpoint.concurrency.max(1)
+            && self.rate_per_second == endpoint.rate_per_second
+            && self.url == endpoint.url
     }
 
-    /// A gate for changed settings that keeps what is known about the endpoint.
+    /// A gate for changed settings that keeps what still holds: that another URL failed says nothing
+    /// about this one, and slots at another rate are none of this one.
     #[must_use]
     pub fn refitted(&self, endpoint: &Endpoint) -> Self {
         let known = self.lock();
         let gate = Self::new(endpoint);
-        *gate.lock() = State {
-            probing: false,
-            ..State { ..*known }
+        let next_slot = known
+            .next_slot
+            .filter(|_| self.rate_per_second == endpoint.rate_per_second);
+        *gate.lock() = if self.url == endpoint.url {
+            State {
+                probing: false,
+                next_slot,
+                ..*known
+            }
+        } else {
+            State {
+                next_slot,
+                ..State::default()
+            }
         };
         drop(known);
         gate
