@@ -11,6 +11,7 @@ use super::{
 use crate::{
     App,
     access::{parse_doc, to_doc},
+    app::CACHE_TTL,
     id, keyspace,
     settings::{AccountConfig, EndpointKind},
 };
@@ -124,15 +125,24 @@ impl App {
         Ok(job)
     }
 
-    /// The job that releases all that is held of a callback.
+    /// The job that releases all that is held of a callback, which has just been resumed.
+    ///
+    /// Another process goes on to hold for as long as it remembers the callback as paused: the job starts
+    /// after that, and takes what was held in the meantime too. Where rows and messages share a commit there
+    /// is one process, which knows at once.
     pub(crate) fn replay_of_held(
         &self,
         config: &AccountConfig,
         kind: EndpointKind,
     ) -> Result<(Job, Unit), StoreError> {
+        let wait = if self.table.sends_with_rows() {
+            SignedDuration::ZERO
+        } else {
+            CACHE_TTL + SignedDuration::from_secs(1)
+        };
         let now = self.clock.now();
         let until = now
-            .checked_add(jiff::SignedDuration::from_secs(1))
+            .checked_add(wait + SignedDuration::from_secs(1))
             .unwrap_or(now);
         let range = Range {
             kind,
@@ -140,7 +150,11 @@ impl App {
             until,
             statuses: vec![Status::Held],
         };
-        self.new_job(config, range, false)
+        let (job, mut unit) = self.new_job(config, range, false)?;
+        for message in &mut unit.sends {
+            message.delay = wait.unsigned_abs();
+        }
+        Ok((job, unit))
     }
 
     fn new_job(
