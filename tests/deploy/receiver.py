@@ -7,7 +7,7 @@ import time
 
 
 class Receiver:
-    """Keeps what is posted to it, with the time, and answers as it is told to: 204 unless `answers` holds
+    """Keeps what is posted to it in `posts` (when, headers, body), and answers as it is told to: 204 unless `answers` holds
     something else (status and headers) for the next request."""
 
     def __init__(self):
@@ -34,10 +34,6 @@ class Receiver:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/callbacks"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def next(self, timeout=30):
-        """When, headers and body of the next request."""
-        return self.posts.get(timeout=timeout)
 
     def stop(self):
         self._server.shutdown()

@@ -1,0 +1,310 @@
+"""What rules on single properties cannot say about the template: arithmetic, the code's routes and names; and
+that the rules of infra/rules do fail where they should."""
+
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+import translation
+
+ROOT = pathlib.Path(__file__).parents[2]
+FUNCTIONS = {"activities", "callbacks", "dispatch", "history", "ingest", "jobs", "settings", "sweep"}
+TEMPLATE = translation.translated()
+RESOURCES = TEMPLATE["Resources"]
+
+
+def of_type(kind):
+    return {name: one for name, one in RESOURCES.items() if one["Type"] == kind}
+
+
+def binary(function):
+    return RESOURCES[function]["Metadata"]["BuildProperties"]["Binary"]
+
+
+def code_routes():
+    """(function, path) of each operation in the routers' own descriptions."""
+    found = set()
+    for source in ROOT.glob("functions/*/src/**/*.rs"):
+        for path in re.findall(r'#\[utoipa::path\([^\]]*?\bpath = "([^"]+)"', source.read_text()):
+            found.add((source.relative_to(ROOT / "functions").parts[0], path))
+    return found
+
+
+class Routes(unittest.TestCase):
+    def test_the_gateway_has_the_routes_of_the_code_and_no_others(self):
+        deployed = set()
+        for path, methods in RESOURCES["Api"]["Properties"]["Body"]["paths"].items():
+            # All methods: a function itself answers those that a path does not have.
+            self.assertEqual(list(methods), ["x-amazon-apigateway-any-method"], path)
+            uri = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            function = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", uri).group(1)
+            # A `+` lets the last parameter hold slashes.
+            deployed.add((binary(function), re.sub(r"\+\}$", "}", path)))
+        code = code_routes()
+        self.assertGreater(len(code), 30)
+        self.assertEqual(deployed, code)
+
+    def test_every_operation_asks_for_a_key_but_those_that_say_they_do_not(self):
+        keyless = set()
+        for source in ROOT.glob("functions/*/src/**/*.rs"):
+            text = source.read_text()
+            for start in re.finditer(r"#\[utoipa::path\(", text):
+                operation = text[start.start() : text.index("\n}\n", start.start())]
+                path = re.search(r'path = "([^"]+)"', operation).group(1)
+                if "security(())" in operation:
+                    keyless.add(path)
+                else:
+                    self.assertRegex(operation, r"Authenticated|credentials", f"{path} in {source}")
+        self.assertEqual(keyless, {"/v1/event-types", "/v1/event-types/{type}"})
+
+    def test_the_gateway_may_invoke_what_it_routes_to(self):
+        permitted = {
+            permission["Properties"]["FunctionName"]["Ref"]
+            for permission in of_type("AWS::Lambda::Permission").values()
+            if permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
+        }
+        self.assertEqual({binary(function) for function in permitted}, {function for function, _ in code_routes()})
+
+
+class Functions(unittest.TestCase):
+    def test_each_is_there_with_a_role_and_a_log_of_its_own(self):
+        functions = of_type("AWS::Lambda::Function")
+        self.assertEqual({binary(name) for name in functions}, FUNCTIONS)
+        roles = {one["Properties"]["Role"]["Fn::GetAtt"][0] for one in functions.values()}
+        logs = {one["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] for one in functions.values()}
+        self.assertEqual((len(roles), len(logs)), (len(FUNCTIONS), len(FUNCTIONS)))
+        for one in functions.values():
+            properties = one["Properties"]
+            role = RESOURCES[properties["Role"]["Fn::GetAtt"][0]]
+            [policy] = role["Properties"]["Policies"]
+            [log] = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "Log"]
+            self.assertEqual(log["Resource"]["Fn::GetAtt"][0], properties["LoggingConfig"]["LogGroup"]["Ref"])
+
+    def test_what_answers_requests_ends_within_the_gateways_thirty_seconds(self):
+        for name, one in of_type("AWS::Lambda::Function").items():
+            if binary(name) in {function for function, _ in code_routes()}:
+                self.assertLessEqual(one["Properties"]["Timeout"], 30, name)
+
+    def test_no_code_or_value_is_left_behind_by_a_parameter_that_nobody_reads(self):
+        text = json.dumps({key: value for key, value in TEMPLATE.items() if key != "Parameters"})
+        for parameter in TEMPLATE["Parameters"]:
+            self.assertIn(f'{{"Ref": "{parameter}"}}', text)
+
+
+class Queues(unittest.TestCase):
+    def test_visibility_is_six_times_the_timeout_at_least(self):
+        mappings = of_type("AWS::Lambda::EventSourceMapping")
+        self.assertEqual(len(mappings), 2)
+        for mapping in mappings.values():
+            properties = mapping["Properties"]
+            queue = RESOURCES[properties["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+            timeout = RESOURCES[properties["FunctionName"]["Ref"]]["Properties"]["Timeout"]
+            self.assertGreaterEqual(queue["VisibilityTimeout"], 6 * timeout)
+
+    def test_a_mappings_function_may_take_from_its_queue(self):
+        for mapping in of_type("AWS::Lambda::EventSourceMapping").values():
+            function = RESOURCES[mapping["Properties"]["FunctionName"]["Ref"]]
+            role = RESOURCES[function["Properties"]["Role"]["Fn::GetAtt"][0]]
+            [policy] = role["Properties"]["Policies"]
+            [poll] = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "Poll"]
+            self.assertEqual(poll["Resource"], mapping["Properties"]["EventSourceArn"])
+            needed = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+            self.assertEqual(set(poll["Action"]), needed)
+
+    def test_each_has_a_dead_letter_queue_that_keeps_longer_and_is_watched(self):
+        alarms = [alarm["Properties"] for alarm in of_type("AWS::CloudWatch::Alarm").values()]
+        queues = of_type("AWS::SQS::Queue")
+        working = {name: queue for name, queue in queues.items() if "RedrivePolicy" in queue["Properties"]}
+        self.assertEqual(len(working) * 2, len(queues))
+
+        def watched(queue, metric):
+            return [
+                alarm
+                for alarm in alarms
+                if alarm.get("MetricName") == metric
+                and alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
+            ]
+
+        for name, queue in working.items():
+            dead = queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+            retention = queues[dead]["Properties"]["MessageRetentionPeriod"]
+            self.assertGreaterEqual(retention, 2 * queue["Properties"]["MessageRetentionPeriod"])
+            [some] = watched(dead, "ApproximateNumberOfMessagesVisible")
+            self.assertEqual((some["Threshold"], some["TreatMissingData"]), (1, "notBreaching"))
+            [old] = watched(dead, "ApproximateAgeOfOldestMessage")
+            self.assertLess(old["Threshold"], retention)
+            [waiting] = watched(name, "ApproximateAgeOfOldestMessage")
+            # A queue holds a message back for a quarter of an hour, rightly.
+            self.assertGreater(waiting["Threshold"], 900)
+
+    def test_what_is_given_up_was_tried_for_hours(self):
+        for queue in of_type("AWS::SQS::Queue").values():
+            properties = queue["Properties"]
+            if "RedrivePolicy" in properties:
+                tried = properties["VisibilityTimeout"] * properties["RedrivePolicy"]["maxReceiveCount"]
+                self.assertGreaterEqual(tried, 2 * 3600)
+                self.assertLess(tried, properties["MessageRetentionPeriod"])
+
+
+class Table(unittest.TestCase):
+    def test_keys_and_indexes_are_those_that_the_adapter_names(self):
+        code = (ROOT / "shared" / "aws" / "src" / "item.rs").read_text()
+        index = r'name: "(\w+)",\s*pk: "(\w+)",\s*sk: "(\w+)"'
+        table = RESOURCES["Table"]["Properties"]
+        found = [
+            (one["IndexName"], *(key["AttributeName"] for key in one["KeySchema"]))
+            for one in table["GlobalSecondaryIndexes"]
+        ]
+        self.assertEqual(found, re.findall(index, code))
+        for one in table["GlobalSecondaryIndexes"]:
+            # Rows are read from indexes whole.
+            self.assertEqual(one["Projection"], {"ProjectionType": "ALL"})
+        for key, name in zip(table["KeySchema"], ("PK", "SK"), strict=True):
+            self.assertIn(f'{name}: &str = "{key["AttributeName"]}"', code)
+        ttl = table["TimeToLiveSpecification"]["AttributeName"]
+        self.assertIn(f'TTL_ATTRIBUTE: &str = "{ttl}"', code)
+
+
+class Schedules(unittest.TestCase):
+    def test_the_sweep_runs_every_minute(self):
+        # No checker sees a wrong expression. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+        for schedule in of_type("AWS::Scheduler::Schedule").values():
+            expression = schedule["Properties"]["ScheduleExpression"]
+            rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)(s?)\)", expression)
+            self.assertTrue(rate and int(rate[1]) > 0 and (rate[1] == "1") == (rate[3] == ""), expression)
+        [sweep] = of_type("AWS::Scheduler::Schedule").values()
+        self.assertEqual(sweep["Properties"]["ScheduleExpression"], "rate(1 minute)")
+        self.assertEqual(sweep["Properties"]["Target"]["Arn"], {"Fn::GetAtt": ["SweepFunction", "Arn"]})
+        # Two stacks can live in one account.
+        self.assertNotIn("Name", sweep["Properties"])
+
+
+class Alarms(unittest.TestCase):
+    def test_errors_and_throttles_of_every_function_are_watched(self):
+        for alarm in ("ErrorsAlarm", "ThrottlesAlarm"):
+            watched = {
+                binary(metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Ref"])
+                for metric in RESOURCES[alarm]["Properties"]["Metrics"]
+                if "MetricStat" in metric
+            }
+            self.assertEqual(watched, FUNCTIONS, alarm)
+
+    def test_the_dashboard_is_json_and_names_what_exists(self):
+        body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        json.loads(body)
+        for name in re.findall(r"\$\{([A-Za-z]+)(?:\.\w+)?\}", body):
+            self.assertIn(name, RESOURCES)
+
+
+class AccessLog(unittest.TestCase):
+    def test_a_line_is_json(self):
+        line = RESOURCES["ApiApiGatewayDefaultStage"]["Properties"]["AccessLogSettings"]["Format"]
+        json.loads(re.sub(r'(?<!")\$context\.\w+(?:\.\w+)*', "0", line))
+
+
+def changed(change):
+    template = copy.deepcopy(TEMPLATE)
+    change(template["Resources"])
+    return template
+
+
+def statement(resources, role, sid):
+    [policy] = resources[role]["Properties"]["Policies"]
+    [found] = [one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == sid]
+    return found
+
+
+# Each is a slip that the rule must refuse.
+SLIPS = {
+    "what_is_stored_is_kept_and_encrypted": [
+        lambda r: r["Table"].pop("DeletionPolicy"),
+        lambda r: r["Table"]["Properties"].pop("PointInTimeRecoverySpecification"),
+        lambda r: r["Table"]["Properties"].pop("SSESpecification"),
+        lambda r: r["Table"]["Properties"].pop("TimeToLiveSpecification"),
+        lambda r: r["Table"]["Properties"].update(DeletionProtectionEnabled=False),
+    ],
+    "keys_are_kept_and_rotate": [
+        lambda r: r["SealKey"]["Properties"].pop("EnableKeyRotation"),
+        lambda r: r["MacKey"].pop("DeletionPolicy"),
+    ],
+    "queues_are_encrypted_and_keep_what_failed": [
+        lambda r: r["JobsQueue"]["Properties"].pop("SqsManagedSseEnabled"),
+        lambda r: r["JobsQueue"]["Properties"].pop("RedrivePolicy"),
+        lambda r: r["DispatchDeadQueue"]["Properties"].update(MessageRetentionPeriod=345600),
+    ],
+    "mappings_fail_single_messages_and_are_bounded": [
+        lambda r: r["DispatchFunctionDeliveries"]["Properties"].pop("FunctionResponseTypes"),
+        lambda r: r["DispatchFunctionDeliveries"]["Properties"].update(FunctionResponseTypes=[]),
+        lambda r: r["JobsFunctionSteps"]["Properties"].pop("ScalingConfig"),
+    ],
+    "functions_run_as_themselves_and_hold_no_secret": [
+        lambda r: r["IngestFunction"]["Properties"]["Environment"]["Variables"].update(RINGFENCE_API_KEY="rfk_"),
+        lambda r: r["IngestFunction"]["Properties"]["Environment"]["Variables"].update(RINGFENCE_ALLOW_SUBNET="::/0"),
+        lambda r: r["IngestFunction"]["Properties"].update(ReservedConcurrentExecutions=1),
+        lambda r: r["IngestFunction"]["Properties"].pop("LoggingConfig"),
+    ],
+    "no_action_is_a_wildcard": [
+        lambda r: statement(r, "IngestRole", "Read").update(Action=["dynamodb:*"]),
+        lambda r: statement(r, "IngestRole", "Write").update(Action="*"),
+        lambda r: statement(r, "IngestRole", "Read").update(Resource="*"),
+        lambda r: statement(r, "SweepRole", "ReadDue").update(Resource={"Fn::Sub": "${Table.Arn}/index/*"}),
+        lambda r: r["IngestRole"]["Properties"].update(ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
+        lambda r: r["TracePolicy"]["Properties"]["PolicyDocument"]["Statement"][0].update(Action=["s3:GetObject"]),
+    ],
+    "nobody_scans": [
+        lambda r: statement(r, "IngestRole", "Read").update(Action=["dynamodb:GetItem", "dynamodb:Scan"]),
+    ],
+    "secrets_are_opened_in_their_context": [
+        lambda r: statement(r, "DispatchRole", "Open").pop("Condition"),
+        lambda r: statement(r, "DispatchRole", "Open")["Condition"].pop("StringLike"),
+        lambda r: statement(r, "SettingsRole", "SealAndOpen").update(Action=["kms:Decrypt", "kms:Encrypt"]),
+    ],
+    "roles_trust_one_service": [
+        lambda r: r["JobsRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].update(
+            Principal={"AWS": "arn:aws:iam::111122223333:root"}
+        ),
+    ],
+    "logs_end": [lambda r: r["ApiLogs"]["Properties"].pop("RetentionInDays")],
+    "the_gateway_is_throttled_and_its_log_names_nobody": [
+        lambda r: r["ApiApiGatewayDefaultStage"]["Properties"].pop("DefaultRouteSettings"),
+        lambda r: r["ApiApiGatewayDefaultStage"]["Properties"]["AccessLogSettings"].update(
+            Format="$context.identity.sourceIp"
+        ),
+    ],
+    "alarms_reach_somebody": [lambda r: r["SweepAlarm"]["Properties"].pop("AlarmActions")],
+    "tracing_is_asked_for": [
+        lambda r: r["IngestFunction"]["Properties"].update(TracingConfig={"Mode": "Active"}),
+    ],
+}
+
+
+@unittest.skipUnless("RINGFENCE_GUARD" in os.environ, "run by tests/aws/validate, which brings cfn-guard")
+class Rules(unittest.TestCase):
+    def test_each_rule_refuses_the_slips_that_it_is_for(self):
+        rules = (ROOT / "infra" / "rules" / "ringfence.guard").read_text()
+        named = set(re.findall(r"^rule (\w+)", rules, re.MULTILINE))
+        self.assertEqual(named - set(SLIPS), {"there_is_something_to_check"})
+        with tempfile.TemporaryDirectory() as folder:
+            for rule, slips in SLIPS.items():
+                for number, change in enumerate(slips):
+                    path = pathlib.Path(folder, f"{rule}-{number}.json")
+                    path.write_text(json.dumps(changed(change)))
+            run = subprocess.run(
+                [os.environ["RINGFENCE_GUARD"], "validate", "--data", folder, "--rules", ROOT / "infra" / "rules",
+                 "--structured", "--output-format", "json", "--show-summary", "none"],
+                stdout=subprocess.PIPE, text=True,
+            )
+        reports = {pathlib.Path(report["name"]).stem: report for report in json.loads(run.stdout)}
+        for rule, slips in SLIPS.items():
+            for number in range(len(slips)):
+                failed = {one["Rule"]["name"] for one in reports[f"{rule}-{number}"]["not_compliant"]}
+                self.assertIn(rule, failed, f"slip {number}")
+
+
+if __name__ == "__main__":
+    unittest.main()
