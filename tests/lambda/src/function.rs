@@ -30,6 +30,7 @@ pub enum Outcome {
 /// A running function.
 pub struct Function {
     child: Child,
+    started: Instant,
     events: Sender<(String, u64)>,
     outcomes: Receiver<Outcome>,
     /// When the function first asked for an event, and that it did.
@@ -89,9 +90,11 @@ impl Function {
                 _ => Some((404, Vec::new(), Vec::new())),
             }
         });
+        let environment = environment(&api.to_string(), &aws.start());
+        let started = Instant::now();
         let mut child = Command::new(binary)
             .env_clear()
-            .envs(environment(&api.to_string(), &aws.start()))
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -104,6 +107,7 @@ impl Function {
         ];
         Self {
             child,
+            started,
             events,
             outcomes,
             asked,
@@ -141,6 +145,11 @@ impl Function {
         self.outcomes
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|_| panic!("no answer to {event}: {}", self.log()))
+    }
+
+    /// When the process was started.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The process's id.
