@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ringfence_domain::{App, history::Actor, settings::EndpointKind};
+use ringfence_domain::{
+    App, callback::Dispatcher, history::Actor, keyspace, settings::EndpointKind,
+};
+use ringfence_ports::{Consumer, Received};
 use ringfence_test_support::{Answer, Receiver, TestApp};
 use serde_json::{Value, json};
 use tokio::{
@@ -271,4 +274,51 @@ async fn a_higher_rate_holds_at_once() {
     let id = post(&test, "fast").await;
     test.drain().await;
     assert_eq!(delivery(&test, &id).await["status"], "delivered");
+}
+
+#[tokio::test]
+async fn an_attempt_that_died_is_made_again_as_soon_as_its_claim_is_over() {
+    let (test, mut receiver) = (app().await, Patient::start().await);
+    save(&test, "callbacks", json!({"cdr": {"url": receiver.url}})).await;
+    let id = post(&test, "e1").await;
+    receiver.answer(500);
+    test.drain().await;
+    receiver.next().await;
+    test.clock.advance(Duration::from_secs(7));
+    let order = order_of(&test, &id).await;
+    let dying = tokio::spawn({
+        let (dispatcher, order) = (Dispatcher::new(test.app.clone()), order.clone());
+        async move { dispatcher.handle(vec![order]).await }
+    });
+    receiver.next().await;
+    dying.abort();
+
+    // The order comes again at once, as after a restart; the deadline of 15 s and a margin of 10 s hold.
+    test.drain().await;
+    test.clock.advance(Duration::from_secs(24));
+    test.drain().await;
+    assert!(receiver.got.try_recv().is_err());
+    receiver.answer(204);
+    receiver.answer(204);
+    test.clock.advance(Duration::from_secs(2));
+    test.drain().await;
+    receiver.next().await;
+    assert_eq!(delivery(&test, &id).await["status"], "delivered");
+}
+
+/// The order for a delivery at its present turn, as the queue hands it out.
+async fn order_of(test: &TestApp, id: &str) -> Received {
+    let key = keyspace::delivery(&test.account, id).unwrap();
+    let row = test.app.table.get(&key).await.unwrap().unwrap();
+    let seen: Value = serde_json::from_str(&row.doc).unwrap();
+    let body = json!({
+        "delivery": id, "account": test.account, "kind": "cdr", "type": "cdr.created",
+        "about": seen["about"], "event_id": seen["event_id"], "turn": seen["turn"],
+    });
+    Received {
+        id: "1".to_owned(),
+        body: body.to_string(),
+        group: "g".to_owned(),
+        receives: 1,
+    }
 }

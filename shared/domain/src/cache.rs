@@ -85,6 +85,13 @@ impl<V> Cache<V> {
         Ok(Some(value))
     }
 
+    /// Forgets the value of `key`.
+    pub(crate) fn forget(&self, key: &str) {
+        let mut slots = lock(&self.slots);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        slots.remove(key);
+    }
+
     /// Forgets everything. Changes are rare, loading is cheap, and an agency's change reaches all of
     /// its accounts.
     pub(crate) fn clear(&self) {

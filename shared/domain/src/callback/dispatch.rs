@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::HeaderValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ringfence_ports::{Consumer, MAX_DELAY, Op, Put, Received, StoreError, Unit, When};
 use ringfence_webhook::{Outcome, Outgoing, Target, Timeouts};
 use serde_json::value::RawValue;
@@ -36,14 +36,11 @@ const MAX_SLOT_WAIT: Duration = Duration::from_millis(500);
 /// How late a delivery may come for the slot that it was given.
 const SLOT_TOLERANCE: Duration = Duration::from_secs(5);
 
-/// The longest deadline that a request can have.
-const MAX_ATTEMPT: SignedDuration = SignedDuration::from_secs(30);
-
 /// How often a write that lost a race is tried again.
 const CLAIM_TRIES: usize = 8;
 
 /// How much longer than the request's deadline an attempt is claimed for.
-const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(10);
+const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
 /// How many days are remembered as announced.
 const DAYS_REMEMBERED: usize = 4096;
@@ -86,8 +83,8 @@ impl Consumer for Dispatcher {
 enum DispatchError {
     #[error("the message does not parse")]
     Message,
-    #[error("another process has the attempt")]
-    Claimed,
+    #[error("the delivery changes all the time")]
+    Contended,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -200,23 +197,44 @@ impl Dispatcher {
             self.app.queue.send(vec![order]).await?;
             return Ok(None);
         }
-        if delivery.claimed_until.is_some_and(|until| until > now) {
-            return Err(DispatchError::Claimed);
+        if let Some(until) = delivery.claimed_until.filter(|until| *until > now) {
+            self.look_again(&delivery, message, until).await?;
+            return Ok(None);
         }
         delivery.claimed_until = None;
         Ok(Some(delivery))
     }
 
+    /// Another process has the attempt. Should it die, this order goes on as soon as its claim is over.
+    async fn look_again(
+        &self,
+        delivery: &Delivery,
+        message: &DispatchMessage<'_>,
+        at: Timestamp,
+    ) -> Result<(), DispatchError> {
+        let wait = delay_until(at, self.app.clock.now());
+        let order = DispatchMessage {
+            repeat: true,
+            ..order_with(delivery, message.event)
+        };
+        Ok(self.app.queue.send(vec![order.into_message(wait)?]).await?)
+    }
+
     /// Takes the attempt for this process, right before it is made; `None`: the delivery has moved on
     /// while it waited. What has no row yet has no other copy that could look.
-    async fn claim(&self, mut delivery: Delivery) -> Result<Option<Delivery>, DispatchError> {
+    async fn claim(
+        &self,
+        mut delivery: Delivery,
+        endpoint: &Endpoint,
+        message: &DispatchMessage<'_>,
+    ) -> Result<Option<Delivery>, DispatchError> {
         if delivery.version == 0 {
             return Ok(Some(delivery));
         }
         let turn = delivery.turn;
         for _ in 0..CLAIM_TRIES {
             let now = self.app.clock.now();
-            delivery.claimed_until = now.checked_add(MAX_ATTEMPT + CLAIM_MARGIN).ok();
+            delivery.claimed_until = Some(schedule::later(now, endpoint.timeout + CLAIM_MARGIN));
             match self.app.table.commit(unit(delivery.put()?)).await {
                 Ok(()) => {
                     delivery.version += 1;
@@ -235,11 +253,12 @@ impl Dispatcher {
             if delivery.turn != turn || delivery.is_settled() {
                 return Ok(None);
             }
-            if delivery.claimed_until.is_some_and(|until| until > now) {
-                return Err(DispatchError::Claimed);
+            if let Some(until) = delivery.claimed_until.filter(|until| *until > now) {
+                self.look_again(&delivery, message, until).await?;
+                return Ok(None);
             }
         }
-        Err(DispatchError::Claimed)
+        Err(DispatchError::Contended)
     }
 
     async fn deliver(
@@ -298,7 +317,7 @@ impl Dispatcher {
                 return self.postpone(delivery, at, reason, message).await;
             }
         }
-        let Some(mut delivery) = self.claim(delivery).await? else {
+        let Some(mut delivery) = self.claim(delivery, endpoint, message).await? else {
             return Ok(());
         };
         let loaded;
@@ -406,7 +425,7 @@ impl Dispatcher {
                 return Ok(());
             }
         }
-        Err(DispatchError::Claimed)
+        Err(DispatchError::Contended)
     }
 
     /// Keeps a delivery for later. Whoever opened the callback at the same moment may have released

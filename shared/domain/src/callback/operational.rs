@@ -152,7 +152,8 @@ impl App {
             let mut after = before.clone();
             let Some((event_type, message)) = change(&mut after) else {
                 // Somebody else was faster, and this process has not seen it yet.
-                self.forget_cached();
+                // One account's failures leave what is known of the others alone.
+                self.configs.forget(account);
                 return Ok(());
             };
             let mut unit = self.operational_event(config, kind, event_type, &after, message)?;
@@ -175,7 +176,7 @@ impl App {
                 Err(StoreError::Condition { op: 0 }) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    self.forget_cached();
+                    self.configs.forget(account);
                     return Ok(());
                 }
             }
