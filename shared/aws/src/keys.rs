@@ -1,4 +1,6 @@
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_kms::operation::decrypt::DecryptError;
@@ -7,6 +9,7 @@ use aws_sdk_kms::types::{DataKeySpec, MacAlgorithmSpec};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 use ringfence_ports::{Keys, KeysError, Random};
+use tokio::time::Instant;
 
 use crate::retry::{Patience, Trouble, trouble};
 use crate::{Aws, ConfigError};
@@ -17,6 +20,12 @@ const VERSION: u8 = 1;
 const MAX_PLAIN_BYTES: usize = 4096;
 /// Version, and the length of the wrapped key.
 const HEAD: usize = 3;
+/// For how long a process remembers what KMS unwrapped. Settings are read anew every few seconds, and their
+/// secrets opened: without this each time were a request. A permission that is taken away still works here
+/// for so long.
+const REMEMBERED: Duration = Duration::from_mins(5);
+/// How many unwrapped keys a process remembers.
+const MOST_REMEMBERED: usize = 10_000;
 /// The entry of the encryption context; `CloudTrail` shows it.
 const CONTEXT: &str = "ringfence";
 
@@ -27,7 +36,7 @@ const CONTEXT: &str = "ringfence";
 /// wrapped key, a 96-bit nonce, and the AES-256-GCM ciphertext with its tag. All before the
 /// ciphertext and the context are authenticated with it, so nothing can be changed whatever KMS looks at.
 ///
-/// One KMS request a call. Permissions: `kms:GenerateDataKey` to seal, `kms:Decrypt` to open,
+/// One KMS request a call; none to open again within minutes what was opened. Permissions: `kms:GenerateDataKey` to seal, `kms:Decrypt` to open,
 /// `kms:GenerateMac` for MACs.
 #[derive(Clone)]
 pub struct KmsKeys {
@@ -35,7 +44,11 @@ pub struct KmsKeys {
     seal_key: String,
     mac_key: String,
     random: Arc<dyn Random>,
+    unwrapped: Arc<Mutex<Unwrapped>>,
 }
+
+/// Data keys by context and wrapped key, and until when they are remembered.
+type Unwrapped = HashMap<(String, Vec<u8>), (LessSafeKey, Instant)>;
 
 impl std::fmt::Debug for KmsKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,6 +70,7 @@ impl KmsKeys {
             seal_key: seal_key.into(),
             mac_key: mac_key.into(),
             random,
+            unwrapped: Arc::default(),
         }
     }
 
@@ -84,6 +98,30 @@ impl KmsKeys {
                     Trouble::Unsure(cause) | Trouble::Refused(cause) => cause,
                 })
             })
+    }
+
+    fn unwrapped(&self) -> MutexGuard<'_, Unwrapped> {
+        self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The data key, from memory or from KMS.
+    async fn data_key(&self, context: &str, wrapped: &[u8]) -> Result<LessSafeKey, KeysError> {
+        let name = (context.to_owned(), wrapped.to_vec());
+        let now = Instant::now();
+        if let Some((key, until)) = self.unwrapped().get(&name)
+            && now < *until
+        {
+            return Ok(key.clone());
+        }
+        let key = self.unwrap_key(context, wrapped).await?;
+        let mut unwrapped = self.unwrapped();
+        if unwrapped.len() >= MOST_REMEMBERED {
+            unwrapped.retain(|_, (_, until)| now < *until);
+        }
+        if unwrapped.len() < MOST_REMEMBERED {
+            unwrapped.insert(name, (key.clone(), now + REMEMBERED));
+        }
+        Ok(key)
     }
 
     async fn unwrap_key(&self, context: &str, wrapped: &[u8]) -> Result<LessSafeKey, KeysError> {
@@ -166,7 +204,7 @@ impl Keys for KmsKeys {
             nonce,
             text,
         } = parts(sealed).ok_or(KeysError::Refused)?;
-        let key = self.unwrap_key(context, wrapped).await?;
+        let key = self.data_key(context, wrapped).await?;
         let mut text = text.to_vec();
         let aad = Aad::from(authenticated(head, context));
         let plain = key

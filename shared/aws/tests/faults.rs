@@ -382,9 +382,32 @@ async fn a_throttled_key_service_is_asked_again_and_an_absent_one_is_unavailable
     account
         .counter
         .answer_with("Decrypt", 400, r#"{"__type":"DisabledException"}"#, 1);
-    let disabled = keys.open("acc_1", &sealed).await;
+    let other = keys.seal("acc_1", b"another").await.unwrap();
+    let disabled = keys.open("acc_1", &other).await;
     assert!(
         matches!(disabled, Err(KeysError::Unavailable(_))),
         "a key that may come back refuses nothing"
     );
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn what_was_opened_is_opened_again_without_a_request_for_minutes_and_only_in_its_context() {
+    let account = Account::new();
+    let keys = account.keys().await;
+    let sealed = keys.seal("acc_1", b"secret").await.unwrap();
+    let requests = async |context: &str| {
+        account.counter.take();
+        let opened = keys.open(context, &sealed).await;
+        assert_eq!(opened.is_ok(), context == "acc_1");
+        account.counter.take().requests.get("Decrypt").copied().unwrap_or_default()
+    };
+    assert_eq!(requests("acc_1").await, 1);
+    assert_eq!(requests("acc_1").await, 0);
+    assert_eq!(requests("acc_2").await, 1, "another context is KMS's to refuse");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(5)).await;
+    tokio::time::resume();
+    assert_eq!(requests("acc_1").await, 1);
+    assert_eq!(requests("acc_1").await, 0);
 }
