@@ -675,3 +675,20 @@ async fn an_id_that_no_call_can_have_finds_nothing() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn a_time_that_cannot_be_read_is_explained() {
+    let test = app().await;
+    let path = |since: &str| format!("/v1/accounts/{}/deliveries?since={since}", test.account);
+    for since in ["yesterday", "2026-01-31T08:15:00+01:00"] {
+        let answer = test.request("GET", &path(since), Value::Null).await;
+        assert_eq!(answer.status, 400);
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("since must be an RFC 3339 time"),
+            "{detail}"
+        );
+    }
+    let good = path("2026-01-31T08:15:00%2B01:00");
+    assert_eq!(test.request("GET", &good, Value::Null).await.status, 200);
+}

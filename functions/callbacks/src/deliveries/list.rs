@@ -71,8 +71,8 @@ pub(crate) async fn get(
     let filter = Filter {
         status: parameter("status", search.status.as_deref(), Status::parse)?,
         kind: parameter("callback", search.callback.as_deref(), EndpointKind::parse)?,
-        since: parameter("since", search.since.as_deref(), instant)?,
-        until: parameter("until", search.until.as_deref(), instant)?,
+        since: instant("since", search.since.as_deref())?,
+        until: instant("until", search.until.as_deref())?,
         call: search.call_id.clone(),
     };
     let limit = search.limit.unwrap_or(50);
@@ -128,6 +128,11 @@ fn parameter<T>(
         .transpose()
 }
 
-fn instant(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
+fn instant(name: &str, value: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let parsed = value.map(str::parse).transpose();
+    parsed.map_err(|_| {
+        Problem::new(Code::InvalidQuery).detail(format!(
+            "{name} must be an RFC 3339 time with an offset, like 2026-01-31T08:15:00Z (a + is written %2B)."
+        ))
+    })
 }
