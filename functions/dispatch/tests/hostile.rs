@@ -73,6 +73,7 @@ async fn app() -> TestApp {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::too_many_lines, reason = "one scene, seen whole")]
 async fn hostile_receivers_delay_nobody_and_are_explained() {
     let test = app().await;
     let well = Receiver::start().await;
