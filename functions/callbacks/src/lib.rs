@@ -7,20 +7,15 @@ mod job;
 mod operational_events;
 mod problem;
 
-use ringfence_http::AppState;
-use utoipa_axum::{router::OpenApiRouter, routes};
-
-/// The routes of this function.
-pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(callbacks::list::get))
-        .routes(routes!(callbacks::test::post))
-        .routes(routes!(callbacks::pause::post))
-        .routes(routes!(callbacks::resume::post))
-        .routes(routes!(callbacks::replay::post))
-        .routes(routes!(deliveries::list::get))
-        .routes(routes!(deliveries::one::get))
-        .routes(routes!(deliveries::resend::post))
-        .routes(routes!(job::get))
-        .routes(routes!(operational_events::get))
+ringfence_http::routes! {
+    callbacks::list::get,
+    callbacks::test::post,
+    callbacks::pause::post,
+    callbacks::resume::post,
+    callbacks::replay::post,
+    deliveries::list::get,
+    deliveries::one::get,
+    deliveries::resend::post,
+    job::get,
+    operational_events::get,
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ringfence_lambda::http(ringfence_callbacks::router)
+    ringfence_lambda::http(ringfence_callbacks::plain_router)
 }

@@ -6,12 +6,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use ringfence_http::AppState;
-use utoipa_axum::{router::OpenApiRouter, routes};
-
-/// The routes of this function.
-pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(accounts::account::history::get::get))
-        .routes(routes!(agencies::agency::history::get::get))
+ringfence_http::routes! {
+    accounts::account::history::get::get,
+    agencies::agency::history::get::get,
 }

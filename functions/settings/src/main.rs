@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ringfence_settings::bootstrap::bootstrap;
 
 fn main() -> ExitCode {
-    ringfence_lambda::http_or(ringfence_settings::router, async |app, order| {
+    ringfence_lambda::http_or(ringfence_settings::plain_router, async |app, order| {
         bootstrap(&app, order).await
     })
 }

@@ -10,6 +10,7 @@ mod host;
 mod precondition;
 pub mod problem;
 mod query;
+mod routes;
 
 pub use authentication::{Authenticated, ClientAddress, credentials};
 pub use body::{LimitedBody, MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};

@@ -16,6 +16,7 @@ mod sqs;
 
 use std::{convert::Infallible, future::Future, process::ExitCode, sync::Arc, time::Duration};
 
+use axum::Router;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use ringfence_domain::App;
 use ringfence_http::AppState;
@@ -23,7 +24,6 @@ use ringfence_ports::Consumer;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tracing::Instrument as _;
-use utoipa_axum::router::OpenApiRouter;
 
 pub use invocation::EventError;
 
@@ -31,7 +31,7 @@ use crate::app::StartError;
 
 /// Answers requests that API Gateway hands over (HTTP API, payload format 2.0) with the routes of a
 /// function.
-pub fn http(of_function: impl FnOnce() -> OpenApiRouter<AppState>) -> ExitCode {
+pub fn http(of_function: impl FnOnce() -> Router<AppState>) -> ExitCode {
     http_or(of_function, async |_, _: NoOrder| Ok::<_, Infallible>(()))
 }
 
@@ -39,7 +39,7 @@ pub fn http(of_function: impl FnOnce() -> OpenApiRouter<AppState>) -> ExitCode {
 /// itself (`lambda:InvokeFunction`) can ask of it, and nobody through API Gateway. An event that is no
 /// request is an order where it reads as an `O`, which had better deny unknown fields.
 pub fn http_or<O, F, T, E>(
-    of_function: impl FnOnce() -> OpenApiRouter<AppState>,
+    of_function: impl FnOnce() -> Router<AppState>,
     order: impl Fn(Arc<App>, O) -> F + Send + Sync + 'static,
 ) -> ExitCode
 where
@@ -49,8 +49,7 @@ where
     E: std::error::Error,
 {
     start(|app| {
-        let (router, _) = of_function().split_for_parts();
-        let router = router.with_state(Arc::clone(&app));
+        let router = of_function().with_state(Arc::clone(&app));
         let order = Arc::new(order);
         move |event: LambdaEvent<Box<RawValue>>| {
             let (app, router, order) = (Arc::clone(&app), router.clone(), Arc::clone(&order));
