@@ -15,7 +15,7 @@ use crate::{
 
 /// Rename an agency
 ///
-/// A JSON Merge Patch (RFC 7396). Needs the scope `admin`.
+/// A JSON Merge Patch (RFC 7396). Needs the scope `settings:write`.
 #[utoipa::path(
     patch,
     path = "/v1/agencies/{agency}",
@@ -42,7 +42,9 @@ pub(crate) async fn patch(
     if_match: Result<IfMatch, Problem>,
     body: Result<StrictJson<Value>, Problem>,
 ) -> Result<Response, Problem> {
-    let agency = app.reach_agency(&caller, Scope::Admin, &agency).await?;
+    let agency = app
+        .reach_agency(&caller, Scope::SettingsWrite, &agency)
+        .await?;
     let IfMatch(version) = if_match?;
     let agency = app
         .update_agency(agency, version, body?.0, &caller.actor())
