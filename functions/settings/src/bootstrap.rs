@@ -64,7 +64,8 @@ pub async fn bootstrap(app: &App, order: Order) -> Result<Bootstrapped, StoreErr
         .await?;
     // The new one first: a run that dies half way leaves a key that works.
     for (_, key) in earlier {
-        app.revoke_api_key(&Owner::Platform, &key.id, &actor).await?;
+        app.revoke_api_key(&Owner::Platform, &key.id, &actor)
+            .await?;
     }
     Ok(Bootstrapped::Key(secret.reveal().to_owned()))
 }

@@ -174,7 +174,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
                 // As many as an endpoint may be set to, and enough for some that hang not to be in the
                 // way of the others.
                 max_in_flight_per_group: 256,
-                max_in_flight: 4096,
+                max_in_flight: 16_384,
                 max_receives: MAX_RECEIVES,
                 grace: config.grace,
                 ..PumpOptions::default()

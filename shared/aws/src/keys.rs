@@ -101,7 +101,9 @@ impl KmsKeys {
     }
 
     fn unwrapped(&self) -> MutexGuard<'_, Unwrapped> {
-        self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unwrapped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The data key, from memory or from KMS.

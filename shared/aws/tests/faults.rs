@@ -400,11 +400,21 @@ async fn what_was_opened_is_opened_again_without_a_request_for_minutes_and_only_
         account.counter.take();
         let opened = keys.open(context, &sealed).await;
         assert_eq!(opened.is_ok(), context == "acc_1");
-        account.counter.take().requests.get("Decrypt").copied().unwrap_or_default()
+        account
+            .counter
+            .take()
+            .requests
+            .get("Decrypt")
+            .copied()
+            .unwrap_or_default()
     };
     assert_eq!(requests("acc_1").await, 1);
     assert_eq!(requests("acc_1").await, 0);
-    assert_eq!(requests("acc_2").await, 1, "another context is KMS's to refuse");
+    assert_eq!(
+        requests("acc_2").await,
+        1,
+        "another context is KMS's to refuse"
+    );
     tokio::time::pause();
     tokio::time::advance(Duration::from_mins(5)).await;
     tokio::time::resume();

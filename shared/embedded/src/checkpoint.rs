@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
 use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::writer::{Job, Submit};
 
@@ -131,7 +131,10 @@ pub(crate) fn run(connection: &Connection) -> i32 {
         Ok((_, copied)) => copied,
         // The writer is at it itself, or a reader needs the log as it is: later, then.
         Err(rusqlite::Error::SqliteFailure(error, _))
-            if matches!(error.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) =>
+            if matches!(
+                error.code,
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked
+            ) =>
         {
             0
         }

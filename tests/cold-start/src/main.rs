@@ -32,6 +32,8 @@ struct Subject {
     /// Those after it: what goes as far as it can without AWS.
     warm: String,
     cold: Vec<Duration>,
+    /// Of that, on a processor: what other work on the machine does not lengthen.
+    cpu: Vec<Duration>,
     first_event: Vec<Duration>,
     warm_event: Vec<Duration>,
     peak_kib: Vec<u64>,
@@ -54,6 +56,7 @@ fn main() {
         first: first.to_owned(),
         warm,
         cold: Vec::new(),
+        cpu: Vec::new(),
         first_event: Vec::new(),
         warm_event: Vec::new(),
         peak_kib: Vec::new(),
@@ -107,6 +110,7 @@ impl Subject {
         let function = Function::start(&self.binary.to_string_lossy(), Aws::Empty);
         self.cold
             .push(function.ready().duration_since(function.started()));
+        self.cpu.push(on_processor(function.id()));
         let timed = |event: &str| {
             let started = Instant::now();
             function.invoke(event, TIMEOUT);
@@ -119,7 +123,12 @@ impl Subject {
     }
 
     fn forget(&mut self) {
-        for times in [&mut self.cold, &mut self.first_event, &mut self.warm_event] {
+        for times in [
+            &mut self.cold,
+            &mut self.cpu,
+            &mut self.first_event,
+            &mut self.warm_event,
+        ] {
             times.clear();
         }
         self.peak_kib.clear();
@@ -128,20 +137,24 @@ impl Subject {
 
 fn report(subjects: &mut [Subject], rounds: usize) {
     println!("Medians of {rounds} starts each, beside each other.\n");
-    println!("| binary | MiB | cold ms | × bare | first event ms | warm µs | peak MiB |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| binary | MiB | cold ms | × bare | CPU ms | × bare | first event ms | warm µs | peak MiB |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut bare = None;
     for subject in subjects {
         let cold = median(&mut subject.cold).as_secs_f64() * 1e3;
-        let bare = *bare.get_or_insert(cold);
+        let cpu = median(&mut subject.cpu).as_secs_f64() * 1e3;
+        let (bare_cold, bare_cpu) = *bare.get_or_insert((cold, cpu));
         let size = fs::metadata(&subject.binary)
             .map(|file| file.len())
             .unwrap_or_default();
         println!(
-            "| {} | {:.2} | {cold:.2} | {:.2} | {:.2} | {:.0} | {:.1} |",
+            "| {} | {:.2} | {cold:.2} | {:.2} | {cpu:.2} | {:.2} | {:.2} | {:.0} | {:.1} |",
             subject.name,
             mebi(size),
-            cold / bare,
+            cold / bare_cold,
+            cpu / bare_cpu,
             median(&mut subject.first_event).as_secs_f64() * 1e3,
             median(&mut subject.warm_event).as_secs_f64() * 1e6,
             mebi(median(&mut subject.peak_kib) * 1024),
@@ -170,4 +183,18 @@ fn peak_kib(process: u32) -> u64 {
         .trim_end_matches(" kB")
         .parse()
         .expect("a number")
+}
+
+/// How long a process has been on a processor (`schedstat`; proc(5)).
+fn on_processor(process: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("a process");
+    let times = threads.map(|thread| {
+        let path = thread.expect("a thread").path().join("schedstat");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.split(' ')
+            .next()
+            .and_then(|nanos| nanos.parse::<u64>().ok())
+            .unwrap_or_default()
+    });
+    Duration::from_nanos(times.sum())
 }

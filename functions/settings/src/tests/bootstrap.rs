@@ -16,20 +16,34 @@ async fn the_operator_gets_a_key_once_and_another_only_for_it() {
     let first = order(r#"{"bootstrap": {}}"#).unwrap();
     let replace = order(r#"{"bootstrap": {"replace": true}}"#).unwrap();
     // The test's installation has an operator's key.
-    assert!(matches!(bootstrap(app, first).await.unwrap(), Bootstrapped::Refused(_)));
+    assert!(matches!(
+        bootstrap(app, first).await.unwrap(),
+        Bootstrapped::Refused(_)
+    ));
 
     let Bootstrapped::Key(key) = bootstrap(app, replace).await.unwrap() else {
         panic!("refused");
     };
     let status = async |key: &str| {
-        client.test.request(&client.router, Method::GET, "/v1/agencies", key, None).await.0
+        client
+            .test
+            .request(&client.router, Method::GET, "/v1/agencies", key, None)
+            .await
+            .0
     };
     assert_eq!(status(&key).await, StatusCode::OK);
-    assert_eq!(status(&client.test.operator_key).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        status(&client.test.operator_key).await,
+        StatusCode::UNAUTHORIZED
+    );
 
     for (_, held) in app.api_keys_of(&Owner::Platform).await.unwrap() {
         let actor = ringfence_domain::history::Actor::system();
-        assert!(app.revoke_api_key(&Owner::Platform, &held.id, &actor).await.unwrap());
+        assert!(
+            app.revoke_api_key(&Owner::Platform, &held.id, &actor)
+                .await
+                .unwrap()
+        );
     }
     let Bootstrapped::Key(anew) = bootstrap(app, first).await.unwrap() else {
         panic!("refused though the operator has no key");
@@ -54,6 +68,9 @@ fn nothing_else_is_taken_for_the_order() {
 #[test]
 fn what_it_answers_is_readable_and_debug_shows_no_key() {
     let made = Bootstrapped::Key("rfk_canary".to_owned());
-    assert_eq!(serde_json::to_value(&made).unwrap(), json!({ "key": "rfk_canary" }));
+    assert_eq!(
+        serde_json::to_value(&made).unwrap(),
+        json!({ "key": "rfk_canary" })
+    );
     assert!(!format!("{made:?}").contains("canary"));
 }

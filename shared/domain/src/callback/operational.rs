@@ -176,6 +176,12 @@ impl App {
                 Err(StoreError::Condition { op: 0 }) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
+                    tracing::warn!(
+                        account,
+                        callback = kind.as_str(),
+                        event = event_type.as_str(),
+                        "operational event"
+                    );
                     self.configs.forget(account);
                     return Ok(());
                 }
@@ -205,12 +211,6 @@ impl App {
                 message,
             },
         };
-        tracing::warn!(
-            account,
-            callback = kind.as_str(),
-            event = event_type.as_str(),
-            "operational event"
-        );
         let raw: Box<RawValue> =
             to_raw_value(&event).map_err(|_| StoreError::Invalid("an event does not serialize"))?;
         // An operational callback that fails is not reported to itself.
