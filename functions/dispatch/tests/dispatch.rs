@@ -336,11 +336,21 @@ async fn a_success_ends_failing() {
         json!({"cdr": {"url": receiver.url()}, "operational": {"url": operations.url()}}),
     )
     .await;
+    // One failure is none of the endpoint's: three one after the other are.
     receiver.next(Answer::status(503));
-    post(&test, "e1").await;
+    post(&test, "e0").await;
     test.drain().await;
     test.after(Duration::from_secs(10)).await;
+    assert!(operations.posts().is_empty());
+    for _ in 0..3 {
+        receiver.next(Answer::status(503));
+    }
+    post(&test, "e1").await;
     test.drain().await;
+    for wait in [MINUTE, MINUTE * 10, HOUR] {
+        test.after(wait).await;
+        test.drain().await;
+    }
     let said: Vec<Value> = operations
         .posts()
         .iter()
@@ -691,4 +701,31 @@ async fn a_time_that_cannot_be_read_is_explained() {
     }
     let good = path("2026-01-31T08:15:00%2B01:00");
     assert_eq!(test.request("GET", &good, Value::Null).await.status, 200);
+}
+
+#[tokio::test]
+async fn that_an_old_url_failed_is_not_held_against_a_new_one() {
+    let (test, old, new) = (
+        app().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
+    callbacks(&test, json!({"cdr": {"url": old.url()}})).await;
+    old.always(Some(Answer::status(500)));
+    for day in 0..4 {
+        post(&test, &format!("old-{day}")).await;
+        test.drain().await;
+        test.after(DAY).await;
+    }
+    callbacks(&test, json!({"cdr": {"url": new.url()}})).await;
+    new.always(Some(Answer::status(500)));
+    for day in 0..3 {
+        post(&test, &format!("new-{day}")).await;
+        test.drain().await;
+        test.after(DAY).await;
+    }
+    let path = format!("/v1/accounts/{}/callbacks", test.account);
+    let seen = test.request("GET", &path, Value::Null).await.json;
+    assert_eq!(seen["items"][0]["state"], "failing", "{seen}");
+    assert!(!seen.to_string().contains(&new.url()));
 }

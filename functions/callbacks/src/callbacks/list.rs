@@ -49,6 +49,9 @@ pub(crate) async fn get(
                 "on"
             };
             let mut item = serde_json::to_value(state).unwrap_or_default();
+            if let Some(item) = item.as_object_mut() {
+                item.remove("failing_url");
+            }
             item["callback"] = json!(endpoint.kind);
             item["state"] = json!(name);
             item

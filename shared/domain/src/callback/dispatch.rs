@@ -358,7 +358,7 @@ impl Dispatcher {
         delivery.reason = None;
         delivery.next_at = None;
         if tried.outcome.is_success() {
-            gate.answered();
+            gate.succeeded();
             delivery.status = Status::Delivered;
             self.conclude(delivery, before, tried.attempt, Vec::new())
                 .await?;
@@ -390,7 +390,9 @@ impl Dispatcher {
         }
         self.conclude(delivery, before, tried.attempt, sends)
             .await?;
-        app.endpoint_failed(config, endpoint, gone).await?;
+        let failing_from = gate.failed(now);
+        app.endpoint_failed(config, endpoint, failing_from, gone)
+            .await?;
         Ok(())
     }
 

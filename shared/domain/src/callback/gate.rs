@@ -17,6 +17,8 @@ const OPENS_AFTER: u32 = 5;
 const FIRST_OPEN: Duration = Duration::from_secs(10);
 /// The longest that it stays open without a probe.
 const MAX_OPEN: Duration = Duration::from_mins(5);
+/// Attempts that fail one after the other before an endpoint counts as failing.
+const FAILING_AFTER: u32 = 3;
 /// How long the others wait while a probe is under way.
 const PROBE_WAIT: SignedDuration = SignedDuration::from_secs(3);
 
@@ -38,6 +40,9 @@ struct State {
     probing: bool,
     /// When the next request may start, under the rate limit.
     next_slot: Option<Timestamp>,
+    /// Attempts that failed since the last success, whatever the reason, and when the first of them did.
+    failed_in_a_row: u32,
+    failing_from: Option<Timestamp>,
 }
 
 /// What the breaker says about one attempt.
@@ -129,8 +134,27 @@ impl Gate {
         let mut state = self.lock();
         *state = State {
             next_slot: state.next_slot,
+            failed_in_a_row: state.failed_in_a_row,
+            failing_from: state.failing_from,
             ..State::default()
         };
+    }
+
+    /// An attempt delivered.
+    pub fn succeeded(&self) {
+        self.answered();
+        let mut state = self.lock();
+        state.failed_in_a_row = 0;
+        state.failing_from = None;
+    }
+
+    /// An attempt failed, for whatever reason. Answers since when all have failed, once that is worth
+    /// telling: a receiver that refuses an event now and then does not fail.
+    pub fn failed(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut state = self.lock();
+        state.failed_in_a_row = state.failed_in_a_row.saturating_add(1);
+        let from = *state.failing_from.get_or_insert(now);
+        (state.failed_in_a_row >= FAILING_AFTER).then_some(from)
     }
 
     /// The endpoint did not answer, answered that it is overloaded (then `retry_after` may say for

@@ -75,16 +75,22 @@ pub struct OperationalData {
 }
 
 impl App {
-    /// An attempt at this endpoint failed: notes since when, and disables it when it answered 410 or
-    /// has failed for [`schedule::DISABLE_AFTER`].
+    /// An attempt at this endpoint failed: notes since when (`failing_from`, where several have), and
+    /// disables it when it answered 410 or has failed for [`schedule::DISABLE_AFTER`]. That another URL
+    /// failed before says nothing about this one.
     pub(crate) async fn endpoint_failed(
         &self,
         config: &AccountConfig,
         endpoint: &Endpoint,
+        failing_from: Option<Timestamp>,
         gone: bool,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let known = endpoint.state.failing_since;
+        let same_url = endpoint.state.failing_url.as_deref() == Some(endpoint.url.as_str());
+        let known = endpoint.state.failing_since.filter(|_| same_url);
+        if known.is_none() && failing_from.is_none() && !gone {
+            return Ok(());
+        }
         let too_long =
             known.is_some_and(|since| now.duration_since(since) >= schedule::DISABLE_AFTER);
         if known.is_some() && !gone && !too_long {
@@ -94,7 +100,11 @@ impl App {
             if state.disabled_at.is_some() {
                 return None;
             }
-            let since = *state.failing_since.get_or_insert(now);
+            if state.failing_url.as_deref() != Some(endpoint.url.as_str()) {
+                state.failing_since = None;
+                state.failing_url = Some(endpoint.url.clone());
+            }
+            let since = *state.failing_since.get_or_insert(failing_from.unwrap_or(now));
             let reason = if gone {
                 "The endpoint answered 410 Gone."
             } else if now.duration_since(since) >= schedule::DISABLE_AFTER {
@@ -122,6 +132,7 @@ impl App {
     ) -> Result<(), StoreError> {
         self.change_state(config, kind, |state| {
             state.failing_since.take()?;
+            state.failing_url = None;
             Some((
                 OperationalType::Recovered,
                 "An attempt succeeded again.".to_owned(),

@@ -194,6 +194,9 @@ pub struct EndpointState {
     /// Since when every attempt has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
+    /// The URL that has been failing: another one starts anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_url: Option<String>,
     /// The row's version; 0: there is none yet.
     #[serde(skip)]
     pub version: u64,
