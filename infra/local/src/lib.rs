@@ -20,6 +20,7 @@
 //! puts ports together, mounts routers, drives consumers, and stops in the right order.
 
 pub mod api;
+pub mod blobs;
 mod pages;
 mod running;
 pub mod server;

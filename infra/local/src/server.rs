@@ -37,6 +37,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the whole of a request's body once the handler has begun to read it.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// For an upload of an object, which takes its time: between two pieces of it.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long a client may refuse to take in an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -141,9 +144,12 @@ async fn serve_connection<H, F>(
     let _ = stream.set_nodelay(true);
     let address = ClientAddress(peer.ip().to_canonical());
     let service = service_fn(move |request: Request<Incoming>| {
+        let is_upload = request.method() == http::Method::PUT
+            && request.uri().path().starts_with(crate::blobs::PREFIX);
         let mut request = request.map(|body| {
             Body::new(TimedBody {
                 body,
+                is_upload,
                 deadline: None,
             })
         });
@@ -173,10 +179,11 @@ async fn serve_connection<H, F>(
     }
 }
 
-/// A body that must come to its end in time. The clock starts when it first keeps the handler waiting,
-/// so that a body that came with its head costs no timer.
+/// A body that must come to its end in time, or an upload whose pieces must. The clock starts when it
+/// first keeps the handler waiting, so that a body that came with its head costs no timer.
 struct TimedBody {
     body: Incoming,
+    is_upload: bool,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -198,11 +205,19 @@ impl hyper::body::Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if self.is_upload {
+                self.deadline = None;
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Http)));
         }
+        let limit = if self.is_upload {
+            PIECE_TIMEOUT
+        } else {
+            BODY_TIMEOUT
+        };
         let deadline = self
             .deadline
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Some(Err(BodyError::TooSlow)))
     }

@@ -1,4 +1,5 @@
-//! The ports of Ringfence on one data folder: `SQLite` for table and queue, a file for the keys.
+//! The ports of Ringfence on one data folder: `SQLite` for table and queue, files for objects, a file
+//! for the keys.
 //!
 //! One process holds the folder ([`OpenError::Held`] tells a second one). One thread writes: it takes
 //! all callers that wait, commits them together with one sync, and then answers ([`Embedded`]).
@@ -11,6 +12,7 @@
 //!
 //! [`Clock`]: ringfence_ports::Clock
 
+mod blobs;
 mod checkpoint;
 mod dead_letters;
 mod error;
@@ -22,6 +24,7 @@ mod rows;
 mod store;
 mod writer;
 
+pub use blobs::{FileBlobs, LinkError, LinkGrant};
 pub use dead_letters::DeadLetter;
 pub use error::{KeyFileError, OpenError};
 pub use keys::{FileKeys, WhenMissing};

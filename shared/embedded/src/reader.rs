@@ -59,6 +59,27 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.hand_over(work)?
+            .await
+            .map_err(|_| closed())?
+            .map_err(|e| unavailable(&e))
+    }
+
+    /// The same, for a thread that may wait.
+    pub(crate) fn run_here<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.hand_over(work)?
+            .blocking_recv()
+            .map_err(|_| closed())?
+            .map_err(|e| unavailable(&e))
+    }
+
+    fn hand_over<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<rusqlite::Result<T>>, StoreError> {
         let (reply, answer) = oneshot::channel();
         {
             let mut line = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,10 +95,7 @@ impl Readers {
             }));
         }
         self.0.filled.notify_one();
-        answer
-            .await
-            .map_err(|_| closed())?
-            .map_err(|e| unavailable(&e))
+        Ok(answer)
     }
 
     pub(crate) fn close(&self) {

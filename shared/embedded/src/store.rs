@@ -14,6 +14,7 @@ use ringfence_ports::{
 use rusqlite::Connection;
 
 use crate::checkpoint::Keeper;
+use crate::blobs::{self, Broom, FileBlobs, Files};
 use crate::memory::{Held, Memory, Place};
 use crate::reader::Readers;
 use crate::writer::{Job, Queues, Submit, Writer, next_due};
@@ -23,8 +24,8 @@ pub(crate) const DATABASE: &str = "ringfence.db";
 const LOCK: &str = "lock";
 const KEY: &str = "keys/master.key";
 
-/// The schema version, in `PRAGMA user_version`.
-const SCHEMA: i64 = 1;
+/// The steps of the schema; `PRAGMA user_version` says how many of them a database has taken.
+const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("blobs.sql")];
 
 /// How an [`Embedded`] store is opened.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
 pub struct Embedded {
     pub(crate) shared: Arc<Shared>,
     keys: Arc<FileKeys>,
+    blobs: Arc<FileBlobs>,
+    broom: Option<Broom>,
     writer: Option<JoinHandle<()>>,
     reader_threads: Vec<JoinHandle<()>>,
     keeper: Option<Keeper>,
@@ -126,9 +129,11 @@ impl Embedded {
         let last_id = load(&connection, &mut memory).map_err(sqlite)?;
         let queues = Arc::new(Queues::new(memory));
         let (jobs, work) = channel();
-        let submit = Submit::new(jobs);
-        let keeper = Keeper::start(&file, &mut connection, submit.clone()).map_err(sqlite)?;
+        let files = Arc::new(Files::new(blobs::folder(folder).map_err(io)?));
         let (readers, reader_threads) = Readers::start(&file, options.readers).map_err(sqlite)?;
+        let broom = Broom::start(Arc::clone(&files), readers.clone()).map_err(io)?;
+        let submit = Submit::new(jobs, broom.orders());
+        let keeper = Keeper::start(&file, &mut connection, submit.clone()).map_err(sqlite)?;
         let writer = Writer::new(
             connection,
             Arc::clone(&clock),
@@ -140,16 +145,19 @@ impl Embedded {
             .name("writer".to_owned())
             .spawn(move || writer.serve(&work))
             .map_err(io)?;
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             submit,
             readers,
             queues,
             clock,
             before_start: last_id,
-        };
+        });
+        let blobs = FileBlobs::new(Arc::clone(&shared), files, Arc::clone(&keys));
         Ok(Self {
-            shared: Arc::new(shared),
+            shared,
             keys,
+            blobs: Arc::new(blobs),
+            broom: Some(broom),
             writer: Some(writer),
             reader_threads,
             keeper: Some(keeper),
@@ -160,6 +168,11 @@ impl Embedded {
     /// The keys of this folder.
     pub fn keys(&self) -> Arc<FileKeys> {
         Arc::clone(&self.keys)
+    }
+
+    /// The objects of this folder. They answer as unavailable once the store is closed.
+    pub fn blobs(&self) -> Arc<FileBlobs> {
+        Arc::clone(&self.blobs)
     }
 
     /// Waits until everything handed over so far is durable, finished messages included.
@@ -192,6 +205,9 @@ impl Drop for Embedded {
         self.shared.submit.send(Job::Stop);
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
+        }
+        if let Some(broom) = self.broom.take() {
+            broom.stop();
         }
     }
 }
@@ -244,19 +260,20 @@ fn migrate(connection: &Connection, folder: &Path) -> Result<(), OpenError> {
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(sqlite)?;
-    match found {
-        SCHEMA => Ok(()),
-        0 => connection
+    let newer = || OpenError::Newer {
+        found,
+        known: SCHEMA.len() as i64,
+    };
+    let taken = usize::try_from(found).map_err(|_| newer())?;
+    let steps = SCHEMA.get(taken..).ok_or_else(newer)?;
+    for (step, version) in steps.iter().zip(taken + 1..) {
+        connection
             .execute_batch(&format!(
-                "BEGIN IMMEDIATE; {} PRAGMA user_version = {SCHEMA}; COMMIT;",
-                include_str!("schema.sql")
+                "BEGIN IMMEDIATE; {step} PRAGMA user_version = {version}; COMMIT;"
             ))
-            .map_err(sqlite),
-        _ => Err(OpenError::Newer {
-            found,
-            known: SCHEMA,
-        }),
+            .map_err(sqlite)?;
     }
+    Ok(())
 }
 
 /// Takes up the queues where the last process left them; answers the last message id in use.

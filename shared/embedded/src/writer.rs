@@ -11,9 +11,12 @@ use ringfence_ports::{Clock, Key, Message, Op, StoreError, Unit, When};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{Notify, oneshot};
 
+use crate::blobs::rows::BlobRow;
+use crate::blobs::{Committing, Order};
 use crate::error::{closed, unavailable};
 use crate::memory::{Held, Memory, Place};
 use crate::rows::{self, Found};
+use crate::blobs;
 
 /// A transaction ends at this many jobs or bytes, so that the first caller in it does not wait long.
 const MAX_JOBS: usize = 1024;
@@ -62,6 +65,20 @@ pub(crate) enum Job {
         queue: String,
         reply: Reply<usize>,
     },
+    /// Names a synced file as an object, and sends what tells of it.
+    PutBlob {
+        key: String,
+        row: BlobRow,
+        /// Keeps the file if the commit is durable, and unlinks it otherwise.
+        draft: Committing,
+        sends: Vec<Message>,
+        reply: Reply<()>,
+    },
+    /// Deletes objects; answers key by key once their files are unlinked.
+    DeleteBlobs {
+        keys: Vec<String>,
+        reply: Reply<Vec<Result<(), StoreError>>>,
+    },
     /// A checkpoint between two commits, for a log that never stands still otherwise.
     Checkpoint,
     /// Answers when everything before it is durable.
@@ -73,13 +90,15 @@ pub(crate) enum Job {
 #[derive(Clone)]
 pub(crate) struct Submit {
     jobs: Sender<Job>,
+    broom: Sender<Order>,
     waiting: Arc<AtomicUsize>,
 }
 
 impl Submit {
-    pub(crate) fn new(jobs: Sender<Job>) -> Self {
+    pub(crate) fn new(jobs: Sender<Job>, broom: Sender<Order>) -> Self {
         Self {
             jobs,
+            broom,
             waiting: Arc::default(),
         }
     }
@@ -95,6 +114,15 @@ impl Submit {
         if !self.send(job(reply)) {
             return Err(closed());
         }
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Has the folder of objects looked through.
+    pub(crate) async fn sweep_blobs(&self) -> Result<usize, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.broom
+            .send(Order::Sweep(reply))
+            .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -188,6 +216,7 @@ pub(crate) struct Writer {
     clock: Arc<dyn Clock>,
     queues: Arc<Queues>,
     waiting: Arc<AtomicUsize>,
+    broom: Sender<Order>,
     next_id: i64,
     /// Settled in a transaction that failed: goes with the next one.
     unsettled: Settled,
@@ -209,6 +238,7 @@ impl Writer {
             clock,
             queues,
             waiting: Arc::clone(&submit.waiting),
+            broom: submit.broom.clone(),
             next_id,
             unsettled: Settled::default(),
             found: Vec::new(),
@@ -243,7 +273,7 @@ impl Writer {
             Ok(()) => {
                 self.publish(group);
                 for (job, answer) in group.drain(..).zip(answers) {
-                    answer.give(job);
+                    answer.give(job, &self.broom);
                 }
             }
             Err(error) => {
@@ -289,7 +319,7 @@ impl Writer {
                 for (m, unit) in units.iter().enumerate() {
                     let result = self.unit(unit, now)?;
                     if result.is_ok() {
-                        self.sends(n, m, unit, now)?;
+                        self.sends(n, m, &unit.sends, now)?;
                     }
                     results.push(result);
                 }
@@ -312,6 +342,19 @@ impl Writer {
             Job::Redrive { queue, .. } => {
                 let queue = std::mem::take(queue);
                 Answer::Number(self.redrive(&queue)?)
+            }
+            Job::PutBlob {
+                key, row, sends, ..
+            } => {
+                let before = blobs::rows::put(&self.connection, key, row)?;
+                self.sends(n, 0, sends, now)?;
+                Answer::Replaced(before)
+            }
+            Job::DeleteBlobs { keys, .. } => {
+                let files = keys
+                    .iter()
+                    .map(|key| blobs::rows::delete(&self.connection, key));
+                Answer::Deleted(files.collect::<rusqlite::Result<_>>()?)
             }
             Job::Checkpoint | Job::Stop | Job::Flush(_) => Answer::Nothing,
         })
@@ -396,8 +439,14 @@ impl Writer {
         Ok(Ok(sum))
     }
 
-    fn sends(&mut self, job: usize, unit: usize, of: &Unit, now: i64) -> rusqlite::Result<()> {
-        for (send, message) in of.sends.iter().enumerate() {
+    fn sends(
+        &mut self,
+        job: usize,
+        unit: usize,
+        messages: &[Message],
+        now: i64,
+    ) -> rusqlite::Result<()> {
+        for (send, message) in messages.iter().enumerate() {
             let delay = i64::try_from(message.delay.as_millis()).unwrap_or(i64::MAX);
             let due = (delay > 0).then(|| now.saturating_add(delay));
             let slot = self.place(message.queue.0, &message.group, &message.body, due)?;
@@ -638,7 +687,10 @@ impl Writer {
             Job::Count { reply, .. } => drop(reply.send(Err(error.clone()))),
             Job::Promote(reply) => drop(reply.send(Err(error.clone()))),
             Job::Purge(reply) | Job::Redrive { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Job::Flush(reply) => drop(reply.send(Err(error.clone()))),
+            Job::Flush(reply) | Job::PutBlob { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Job::DeleteBlobs { reply, .. } => drop(reply.send(Err(error.clone()))),
             // Not applied yet, if the transaction broke off before it.
             Job::Settle(mut settled) => {
                 self.unsettled.done.append(&mut settled.done);
@@ -655,12 +707,16 @@ enum Answer {
     Value(Result<i64, StoreError>),
     Number(usize),
     More(bool),
+    /// The file that an object had before.
+    Replaced(Option<String>),
+    /// The files that deleted objects had.
+    Deleted(Vec<Option<String>>),
     Nothing,
 }
 
 impl Answer {
     /// A caller that has gone needs none.
-    fn give(self, job: Job) {
+    fn give(self, job: Job, broom: &Sender<Order>) {
         match (job, self) {
             (Job::Write { reply, .. }, Self::Units(results)) => drop(reply.send(results)),
             (Job::Count { reply, .. }, Self::Value(value)) => drop(reply.send(value)),
@@ -669,6 +725,16 @@ impl Answer {
             }
             (Job::Promote(reply), Self::More(more)) => drop(reply.send(Ok(more))),
             (Job::Flush(reply), _) => drop(reply.send(Ok(()))),
+            (Job::PutBlob { draft, reply, .. }, Self::Replaced(before)) => {
+                draft.keep();
+                if let Some(before) = before {
+                    let _ = broom.send(Order::Replaced(before));
+                }
+                let _ = reply.send(Ok(()));
+            }
+            (Job::DeleteBlobs { reply, .. }, Self::Deleted(files)) => {
+                let _ = broom.send(Order::Deleted { files, reply });
+            }
             _ => {}
         }
     }
@@ -712,6 +778,7 @@ fn bytes(job: &Job) -> usize {
 fn message(group: &mut [Job], at: Placed) -> Option<&mut Message> {
     match group.get_mut(at.job) {
         Some(Job::Write { units, .. }) => units.get_mut(at.unit)?.sends.get_mut(at.send),
+        Some(Job::PutBlob { sends, .. }) => sends.get_mut(at.send),
         _ => None,
     }
 }

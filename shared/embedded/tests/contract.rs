@@ -58,3 +58,12 @@ async fn queue() {
     });
     contract::queue(store.clone(), store, driver, "q").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blobs() {
+    let folder = Folder::new();
+    let store = folder.open(&TestClock::default());
+    contract::blobs(store.blobs(), false, "b").await;
+    // What failed and what was overwritten left nothing behind.
+    assert_eq!(store.blobs().remove_orphans().await, Ok(0));
+}

@@ -4,6 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::QueueName;
 
 /// The longest that a presigned link lives: a minute, so that a leaked one is soon worth nothing.
 pub const MAX_LINK_TTL: Duration = Duration::from_mins(1);
@@ -13,6 +16,25 @@ pub const MAX_DELETES: usize = 1_000;
 
 /// The largest key of an object, in bytes.
 pub const MAX_BLOB_KEY_BYTES: usize = 1_024;
+
+/// The largest object, in bytes: what S3 takes in 10,000 parts of 8 MiB, with room to spare.
+pub const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+
+/// The largest object that an upload link takes, in bytes (S3's limit of one `PutObject`).
+pub const MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Where it is told that an object came through an upload link; each body is an [`ObjectCreated`].
+pub const OBJECTS: QueueName = QueueName("objects");
+
+/// An object came through an upload link. On AWS this is made from S3's own notification, which
+/// also tells of objects that were put in other ways: whoever handles it looks whether it expects the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectCreated {
+    /// The object.
+    pub key: String,
+    /// Bytes.
+    pub length: u64,
+}
 
 /// Bytes as they come.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;
@@ -35,6 +57,9 @@ pub enum BlobError {
     /// The request breaks a limit or rule of the port; the same request will never succeed.
     #[error("invalid request of an object: {0}")]
     Invalid(&'static str),
+    /// What is stored is not what was stored: changed, cut short or of another object.
+    #[error("the object is damaged")]
+    Damaged,
     /// The store cannot be reached or cannot write (a full disk). The cause is for the log.
     #[error("the object store is unavailable: {0}")]
     Unavailable(String),
@@ -106,29 +131,58 @@ pub struct OpenUpload {
     pub upload: String,
 }
 
+/// A URL that takes an object by PUT, and what that request has to say.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UploadLink {
+    /// The URL; relative to the server's origin where the server itself takes it.
+    pub url: String,
+    /// Headers that the PUT must carry exactly so, beside `Content-Length`; names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for UploadLink {
+    /// Without the URL: who holds it may upload.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UploadLink")
+    }
+}
+
+/// `Content-Disposition` of a download under this name (RFC 6266): the name in UTF-8, and an ASCII one
+/// for whoever does not know that. What could end the quotes, the header or the folder becomes `_`.
+pub fn attachment(name: &str) -> String {
+    use std::fmt::Write as _;
+    let safe = |c: char| !c.is_control() && !matches!(c, '"' | '\\' | '/' | '%');
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii() && safe(c) { c } else { '_' })
+        .collect();
+    let mut header = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''");
+    for byte in name.replace(|c: char| c.is_control() || matches!(c, '/' | '\\'), "_").bytes() {
+        // attr-char of RFC 5987 section 3.2.1, without what is rare.
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
+            header.push(char::from(byte));
+        } else {
+            let _ = write!(header, "%{byte:02X}");
+        }
+    }
+    header
+}
+
 /// Objects: recordings and files. S3, or files in the data folder.
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Stores an object whole or not at all, in constant memory. Durable when it answers `Ok`.
-    async fn put(
-        &self,
-        key: &str,
-        meta: BlobMeta,
-        bytes: ByteStream,
-    ) -> Result<BlobHead, BlobError>;
+    async fn put(&self, key: &str, meta: BlobMeta, bytes: ByteStream) -> Result<BlobHead, BlobError>;
 
     /// An object's bytes, or a range of them (half open, clipped to its end; a start at or past the end
-    /// is [`BlobError::Range`]), in constant memory.
-    async fn get(
-        &self,
-        key: &str,
-        range: Option<Range<u64>>,
-    ) -> Result<(BlobHead, ByteStream), BlobError>;
+    /// is [`BlobError::Range`], an empty range [`BlobError::Invalid`]), in constant memory.
+    async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<(BlobHead, ByteStream), BlobError>;
 
     /// What is known of an object, without its bytes.
     async fn head(&self, key: &str) -> Result<BlobHead, BlobError>;
 
-    /// A page of at most 1,000 of the objects whose keys start with `prefix`.
+    /// A page of at most 1,000 of the objects whose keys start with `prefix`; `after` is the
+    /// [`ListPage::next`] of the page before.
     async fn list(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError>;
 
     /// The same with every version and every delete marker. A store without versions lists its objects.
@@ -138,26 +192,37 @@ pub trait Blobs: Send + Sync {
     /// one is `Ok`.
     async fn delete(&self, ids: &[BlobId]) -> Result<Vec<Result<(), BlobError>>, BlobError>;
 
-    /// The uploads under `prefix` that are still open.
+    /// The uploads under `prefix` that are still open. Whether a small one shows is up to the store.
     async fn open_uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>, BlobError>;
 
-    /// Gives an open upload up.
+    /// Gives an open upload up: nothing of it is stored, and its [`Blobs::put`] fails. One that is not
+    /// open any more is `Ok`.
     async fn abort_upload(&self, upload: &OpenUpload) -> Result<(), BlobError>;
 
     /// A URL that gives the object to whoever holds it, for `ttl` (at most [`MAX_LINK_TTL`]), ranges
-    /// included; `download_as` makes it a download of that name.
-    async fn link(
-        &self,
-        key: &str,
-        ttl: Duration,
-        download_as: Option<&str>,
-    ) -> Result<String, BlobError>;
+    /// included; `download_as` makes it a download of that name. Relative to the server's origin where
+    /// the server itself answers it. Whether there is such an object shows when it is used.
+    async fn link(&self, key: &str, ttl: Duration, download_as: Option<&str>) -> Result<String, BlobError>;
 
-    /// A URL that takes the object by PUT, with exactly the announced type, length and checksum.
-    async fn upload_link(
-        &self,
-        key: &str,
-        meta: &BlobMeta,
-        ttl: Duration,
-    ) -> Result<String, BlobError>;
+    /// A URL that takes the object by PUT for `ttl` (at most [`MAX_LINK_TTL`]), with exactly the announced
+    /// type, length (which must be announced, and is at most [`MAX_UPLOAD_BYTES`]) and checksum. When it
+    /// has come, an [`ObjectCreated`] goes into [`OBJECTS`].
+    async fn upload_link(&self, key: &str, meta: &BlobMeta, ttl: Duration) -> Result<UploadLink, BlobError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::attachment;
+
+    #[test]
+    fn names_of_downloads_cannot_leave_their_quotes() {
+        assert_eq!(
+            attachment("2026-01-31 call.wav"),
+            "attachment; filename=\"2026-01-31 call.wav\"; filename*=UTF-8''2026-01-31%20call.wav"
+        );
+        assert_eq!(
+            attachment("a\"\r\nb/..\\é.mp3"),
+            "attachment; filename=\"a___b_..__.mp3\"; filename*=UTF-8''a%22__b_.._%C3%A9.mp3"
+        );
+    }
 }

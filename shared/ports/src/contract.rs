@@ -3,6 +3,7 @@
 //! The suites assume no store of their own: each case works in partitions that nobody else uses, and
 //! looks again for a while where an index may lag.
 
+mod blobs;
 mod doubles;
 mod keys;
 mod queue;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use blobs::{BlobWeb, blob_links, blobs};
 pub use doubles::{Calls, Counting, Fault, Faulty};
 pub use keys::keys;
 pub use queue::{Driver, queue};

@@ -24,12 +24,15 @@ mod system;
 mod table;
 
 pub use blobs::{
-    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_KEY_BYTES,
-    MAX_DELETES, MAX_LINK_TTL, OpenUpload,
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_BYTES,
+    MAX_BLOB_KEY_BYTES, MAX_DELETES, MAX_LINK_TTL, MAX_UPLOAD_BYTES, OBJECTS, ObjectCreated,
+    OpenUpload, UploadLink, attachment,
 };
 pub use clock::{Clock, Random};
 pub use keys::{Keys, KeysError};
-pub use limits::{MAX_GETS, MAX_KEY_BYTES, MAX_PAGE, MAX_UNITS};
+pub use limits::{
+    MAX_GETS, MAX_KEY_BYTES, MAX_PAGE, MAX_UNITS, validate_blob_key, validate_link_ttl,
+};
 pub use queue::{Consumer, MAX_DELAY, MAX_MESSAGE_BYTES, Message, Queue, QueueName, Received};
 #[cfg(feature = "system")]
 pub use system::{SystemClock, SystemRandom};

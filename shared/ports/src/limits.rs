@@ -1,9 +1,10 @@
 //! The port's limits, checked alike by every adapter before it does anything.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use crate::{
-    Key, MAX_DELAY, MAX_DOC_BYTES, MAX_MESSAGE_BYTES, MAX_OPS, Message, Op, Query, Source,
+    BlobError, BlobMeta, Key, MAX_BLOB_BYTES, MAX_BLOB_KEY_BYTES, MAX_DELAY, MAX_DOC_BYTES,
+    MAX_LINK_TTL, MAX_MESSAGE_BYTES, MAX_OPS, MAX_UPLOAD_BYTES, Message, Op, Query, Source,
     StoreError, Unit,
 };
 
@@ -119,6 +120,65 @@ impl Query {
             Ok(())
         } else {
             Err(StoreError::Invalid("the position is of another query"))
+        }
+    }
+}
+
+/// Refuses a key that is empty, over [`MAX_BLOB_KEY_BYTES`], that a URL or a path would change (an empty
+/// segment, `.` or `..`), or that XML cannot carry (a control character, U+FFFE, U+FFFF).
+pub fn validate_blob_key(key: &str) -> Result<(), BlobError> {
+    if key.is_empty() || key.len() > MAX_BLOB_KEY_BYTES {
+        return Err(BlobError::Invalid("a key has 1 to 1,024 bytes"));
+    }
+    if key
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'))
+    {
+        return Err(BlobError::Invalid("a key has no control characters"));
+    }
+    if key
+        .split('/')
+        .any(|segment| matches!(segment, "" | "." | ".."))
+    {
+        return Err(BlobError::Invalid("a key has no empty, . or .. segment"));
+    }
+    Ok(())
+}
+
+/// Refuses a link's life that is nothing, not of whole seconds or over [`MAX_LINK_TTL`].
+pub fn validate_link_ttl(ttl: Duration) -> Result<(), BlobError> {
+    if ttl.is_zero() || ttl.subsec_nanos() != 0 || ttl > MAX_LINK_TTL {
+        return Err(BlobError::Invalid("a link lives 1 to 60 whole seconds"));
+    }
+    Ok(())
+}
+
+impl BlobMeta {
+    /// Refuses what is no media type for a header, and a length over [`MAX_BLOB_BYTES`].
+    pub fn validate(&self) -> Result<(), BlobError> {
+        let kind = self.content_type.as_bytes();
+        // Visible ASCII and the spaces between parameters.
+        let fits = (1..=255).contains(&kind.len())
+            && kind.iter().all(|byte| (b' '..=b'~').contains(byte))
+            && self.content_type.trim() == self.content_type;
+        if !fits {
+            return Err(BlobError::Invalid(
+                "a media type has 1 to 255 ASCII characters",
+            ));
+        }
+        if self.length.is_some_and(|length| length > MAX_BLOB_BYTES) {
+            return Err(BlobError::Invalid("an object has at most 64 GiB"));
+        }
+        Ok(())
+    }
+
+    /// The same for an upload link, which also must know its length; answers with that.
+    pub fn validate_upload(&self) -> Result<u64, BlobError> {
+        self.validate()?;
+        match self.length {
+            Some(length) if length <= MAX_UPLOAD_BYTES => Ok(length),
+            Some(_) => Err(BlobError::Invalid("an upload link takes at most 5 GiB")),
+            None => Err(BlobError::Invalid("an upload link needs the length")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole set on one data folder: as a process at a terminal, and over HTTP.
 
+mod blobs;
 mod http;
 mod process;
 mod terminal;
