@@ -18,7 +18,7 @@ use aws_types::region::Region;
 const ROOTS: &[u8] = include_bytes!("roots.pem");
 
 /// Reaching a service in the same region takes milliseconds.
-const CONNECT: Duration = Duration::from_millis(1500);
+pub(crate) const CONNECT: Duration = Duration::from_millis(1500);
 /// One try of one request. A full batch of messages is a megabyte.
 const ATTEMPT: Duration = Duration::from_secs(5);
 

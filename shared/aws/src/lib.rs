@@ -1,6 +1,8 @@
-//! The ports of Ringfence on AWS: `DynamoDB` for the table, SQS for the queues, KMS for the keys.
+//! The ports of Ringfence on AWS: `DynamoDB` for the table, SQS for the queues, S3 for objects, KMS for
+//! the keys.
 //!
-//! [`Aws`] holds the one client configuration that [`Store`] and [`KmsKeys`] share. Making them
+//! [`Aws`] holds the one client configuration that [`Store`], [`S3Blobs`] and
+//! [`KmsKeys`] share. Making them
 //! sends nothing: the first request goes out with the first event. A Lambda's batch goes through
 //! [`consume`].
 //!
@@ -11,6 +13,7 @@
 //! README.md beside this crate lists what the emulator that the tests use does not enforce, and how
 //! each of these is covered.
 
+mod blobs;
 mod client;
 mod consumer;
 #[cfg(feature = "counting")]
@@ -24,6 +27,7 @@ mod retry;
 mod store;
 mod table;
 
+pub use blobs::S3Blobs;
 pub use client::{Aws, ConfigError, Connection, Credentials};
 pub use consumer::{Record, consume};
 #[cfg(feature = "counting")]

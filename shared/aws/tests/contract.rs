@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{Account, MAX_RECEIVES};
+use jiff::Timestamp;
 use ringfence_ports::contract;
-use ringfence_ports::{Consumer, QueueName};
+use ringfence_ports::{Clock, Consumer, QueueName, SystemClock};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
@@ -38,12 +39,7 @@ impl contract::Driver for Poller {
     }
 
     async fn advance(&self, by: Duration) {
-        let path = std::env::var_os("RINGFENCE_TEST_AWS_CLOCK").expect("the emulator's clock");
-        let ahead = std::fs::read(&path).unwrap();
-        let ahead = f64::from_le_bytes(ahead.try_into().unwrap()) + by.as_secs_f64();
-        // In place: the emulator has it mapped.
-        let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-        std::io::Write::write_all(&mut file, &ahead.to_le_bytes()).unwrap();
+        common::advance("RINGFENCE_TEST_AWS_CLOCK", by);
     }
 
     fn max_receives(&self) -> u32 {
@@ -69,4 +65,48 @@ async fn queue() {
         "q",
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn blobs() {
+    let account = Account::new();
+    let blobs = account.blobs("contract", Arc::new(SystemClock)).await;
+    contract::blobs(Arc::new(blobs), true, "b").await;
+}
+
+/// The time by which the emulator judges links.
+struct LinkClock;
+
+impl Clock for LinkClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + common::ahead(LINK_CLOCK)
+    }
+}
+
+const LINK_CLOCK: &str = "RINGFENCE_TEST_AWS_LINK_CLOCK";
+
+struct S3Web;
+
+#[async_trait]
+impl contract::BlobWeb for S3Web {
+    fn origin(&self) -> String {
+        panic!("presigned links are absolute")
+    }
+
+    async fn advance(&self, by: Duration) {
+        common::advance(LINK_CLOCK, by);
+    }
+
+    async fn created(&self, _: &str) -> Option<Vec<(String, u64)>> {
+        None
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn blob_links() {
+    let account = Account::new();
+    let blobs = account.blobs("links", Arc::new(LinkClock)).await;
+    contract::blob_links(Arc::new(blobs), Arc::new(S3Web), "l").await;
 }

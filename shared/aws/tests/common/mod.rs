@@ -9,12 +9,16 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    VersioningConfiguration,
+};
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
 };
 use aws_types::SdkConfig;
 use ringfence_aws::{
-    Aws, Connection, Counter, Credentials, KmsKeys, Record, Store, StoreOptions, TTL_ATTRIBUTE,
+    Aws, Connection, Counter, Credentials, KmsKeys, Record, S3Blobs, Store, StoreOptions, TTL_ATTRIBUTE,
     consume,
 };
 use ringfence_ports::contract::TestClock;
@@ -88,6 +92,34 @@ impl Account {
 
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    /// A bucket as the template makes it, with versions.
+    pub async fn blobs(&self, bucket: &str, clock: Arc<dyn Clock>) -> S3Blobs {
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true);
+        let s3 = aws_sdk_s3::Client::from_conf(config.build());
+        // Names of buckets are of all accounts.
+        let bucket = format!("{bucket}-{}", self.connection.credentials.access_key_id);
+        let place = CreateBucketConfiguration::builder()
+            .location_constraint(BucketLocationConstraint::EuWest1)
+            .build();
+        s3.create_bucket()
+            .bucket(&bucket)
+            .create_bucket_configuration(place)
+            .send()
+            .await
+            .expect("a bucket");
+        let versions = VersioningConfiguration::builder()
+            .status(BucketVersioningStatus::Enabled)
+            .build();
+        s3.put_bucket_versioning()
+            .bucket(&bucket)
+            .versioning_configuration(versions)
+            .send()
+            .await
+            .expect("versions");
+        let random = Arc::new(SystemRandom::new());
+        S3Blobs::new(&Aws::new(&self.connection).unwrap(), bucket, clock, random)
     }
 
     /// A table as the template makes it.
@@ -271,4 +303,20 @@ impl Account {
             }
         }
     }
+}
+
+/// By how much one of the emulator's clocks is ahead.
+pub fn ahead(clock: &str) -> std::time::Duration {
+    let path = std::env::var_os(clock).expect("the emulator's clock");
+    let ahead = std::fs::read(&path).unwrap();
+    std::time::Duration::from_secs_f64(f64::from_le_bytes(ahead.try_into().unwrap()))
+}
+
+/// Puts one of the emulator's clocks forward.
+pub fn advance(clock: &str, by: std::time::Duration) {
+    let ahead = (ahead(clock) + by).as_secs_f64();
+    let path = std::env::var_os(clock).expect("the emulator's clock");
+    // In place: the emulator has it mapped.
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, &ahead.to_le_bytes()).unwrap();
 }
