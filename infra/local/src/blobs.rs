@@ -67,9 +67,15 @@ impl From<BlobError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, title) = match self {
-            Self::Forbidden => (StatusCode::FORBIDDEN, "This link does not hold, or not any more."),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "This link does not hold, or not any more.",
+            ),
             Self::NotFound => (StatusCode::NOT_FOUND, "There is no such object any more."),
-            Self::Unsatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "The object ends before that."),
+            Self::Unsatisfiable(_) => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "The object ends before that.",
+            ),
             Self::LengthRequired => (StatusCode::LENGTH_REQUIRED, "Send Content-Length."),
             Self::Mismatch => (
                 StatusCode::BAD_REQUEST,
@@ -99,8 +105,14 @@ fn harden(mut response: Response) -> Response {
         (header::CACHE_CONTROL, "private, no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; media-src 'self'; sandbox"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; media-src 'self'; sandbox",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ];
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
@@ -132,7 +144,9 @@ async fn download(
     };
     let mut response = Response::new(body);
     let told = response.headers_mut();
-    let length = range.as_ref().map_or(head.length, |range| range.end - range.start);
+    let length = range
+        .as_ref()
+        .map_or(head.length, |range| range.end - range.start);
     told.insert(header::CONTENT_LENGTH, length.into());
     told.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Ok(kind) = HeaderValue::try_from(&head.content_type) {
@@ -145,7 +159,9 @@ async fn download(
         told.insert(header::CONTENT_DISPOSITION, disposition);
     }
     if let Some(Range { start, end }) = range {
-        if let Ok(part) = HeaderValue::try_from(format!("bytes {start}-{}/{}", end - 1, head.length)) {
+        if let Ok(part) =
+            HeaderValue::try_from(format!("bytes {start}-{}/{}", end - 1, head.length))
+        {
             told.insert(header::CONTENT_RANGE, part);
         }
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -230,11 +246,17 @@ async fn upload(
 /// Before anything is read.
 fn check(headers: &HeaderMap, meta: &BlobMeta) -> Result<(), Refusal> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if text(header::CONTENT_TYPE) != Some(&meta.content_type) || headers.contains_key(header::CONTENT_ENCODING) {
+    if text(header::CONTENT_TYPE) != Some(&meta.content_type)
+        || headers.contains_key(header::CONTENT_ENCODING)
+    {
         return Err(Refusal::Forbidden);
     }
     let length = text(header::CONTENT_LENGTH).ok_or(Refusal::LengthRequired)?;
-    if number(length) == meta.length { Ok(()) } else { Err(Refusal::Forbidden) }
+    if number(length) == meta.length {
+        Ok(())
+    } else {
+        Err(Refusal::Forbidden)
+    }
 }
 
 #[cfg(test)]
@@ -276,8 +298,16 @@ mod tests {
     #[test]
     fn what_is_no_single_range_is_all_of_it() {
         for text in [
-            "bytes=0-1,3-4", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "items=0-1", "0-1", "bytes=+1-2",
-            "bytes=1-2-3", "bytes=--1",
+            "bytes=0-1,3-4",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=5-4",
+            "items=0-1",
+            "0-1",
+            "bytes=+1-2",
+            "bytes=1-2-3",
+            "bytes=--1",
         ] {
             assert_eq!(asked(text, None), Ok(None), "{text}");
         }
@@ -285,7 +315,12 @@ mod tests {
 
     #[test]
     fn what_lies_behind_the_end_is_refused() {
-        for text in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999-"] {
+        for text in [
+            "bytes=10-",
+            "bytes=10-12",
+            "bytes=-0",
+            "bytes=99999999999999999999-",
+        ] {
             assert_eq!(asked(text, None), Err(Refusal::Unsatisfiable(10)), "{text}");
         }
     }
@@ -294,7 +329,12 @@ mod tests {
     fn a_range_of_another_object_is_all_of_this_one() {
         let this = etag(&head(10)).unwrap();
         assert_eq!(asked("bytes=0-0", this.to_str().ok()), Ok(Some(0..1)));
-        for other in ["\"abc\"", "Wed, 21 Oct 2015 07:28:00 GMT", "W/\"abab\"", "*"] {
+        for other in [
+            "\"abc\"",
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+            "W/\"abab\"",
+            "*",
+        ] {
             assert_eq!(asked("bytes=0-0", Some(other)), Ok(None), "{other}");
         }
     }

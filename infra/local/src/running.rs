@@ -155,8 +155,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let app = Arc::new(app);
 
     let (stop, stopped) = watch::channel(false);
-    let router = api::router(app.clone(), config.public_url.as_deref())
-        .merge(blobs::router(store.blobs()));
+    let router =
+        api::router(app.clone(), config.public_url.as_deref()).merge(blobs::router(store.blobs()));
     let serving = tokio::spawn(server::serve(
         listener,
         move |request| {

@@ -297,13 +297,11 @@ impl Blobs for S3Blobs {
         };
         let bytes = stream::unfold(Some(got.body), |body| async move {
             let mut body = body?;
-            match body.next().await? {
-                Ok(bytes) => Some((Ok(bytes), Some(body))),
-                Err(_) => {
-                    let broken = BlobError::Unavailable("the answer broke off".to_owned());
-                    Some((Err(broken), None))
-                }
+            if let Ok(bytes) = body.next().await? {
+                return Some((Ok(bytes), Some(body)));
             }
+            let broken = BlobError::Unavailable("the answer broke off".to_owned());
+            Some((Err(broken), None))
         });
         Ok((head, Box::pin(bytes)))
     }
@@ -419,10 +417,11 @@ impl Blobs for S3Blobs {
                 })
             })
             .collect();
-        let next = page.next_key_marker.filter(|_| page.is_truncated == Some(true));
-        let next = next.map(|key| {
-            format!("{key}\n{}", page.next_version_id_marker.unwrap_or_default())
-        });
+        let next = page
+            .next_key_marker
+            .filter(|_| page.is_truncated == Some(true));
+        let next =
+            next.map(|key| format!("{key}\n{}", page.next_version_id_marker.unwrap_or_default()));
         Ok(ListPage { items, next })
     }
 
@@ -475,12 +474,14 @@ impl Blobs for S3Blobs {
             .collect();
         Ok(ids
             .iter()
-            .map(|id| {
-                match failed.get(&(id.key.as_str(), id.version.as_deref())) {
+            .map(
+                |id| match failed.get(&(id.key.as_str(), id.version.as_deref())) {
                     None | Some(&("NoSuchKey" | "NoSuchVersion")) => Ok(()),
-                    Some(code) => Err(BlobError::Unavailable(format!("the service answered {code}"))),
-                }
-            })
+                    Some(code) => Err(BlobError::Unavailable(format!(
+                        "the service answered {code}"
+                    ))),
+                },
+            )
             .collect())
     }
 
@@ -604,7 +605,6 @@ impl Blobs for S3Blobs {
 /// An error that says something of the object, and not of the service.
 fn meaning<E: ProvideErrorMetadata, R: Status>(error: &SdkError<E, R>) -> Option<BlobError> {
     match (error.code(), error.raw_response().map(Status::status)) {
-        (Some("NoSuchBucket"), _) => None,
         (Some("NoSuchUpload"), _) => Some(BlobError::Invalid("the upload was given up")),
         (Some("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch"), _) => {
             Some(BlobError::Mismatch)
@@ -631,7 +631,11 @@ fn strange() -> BlobError {
 fn check(meta: &BlobMeta, length: u64, sha256: &[u8; 32]) -> Result<(), BlobError> {
     let fits = meta.length.is_none_or(|announced| announced == length)
         && meta.sha256.is_none_or(|announced| announced == *sha256);
-    if fits { Ok(()) } else { Err(BlobError::Mismatch) }
+    if fits {
+        Ok(())
+    } else {
+        Err(BlobError::Mismatch)
+    }
 }
 
 fn length(size: Option<i64>) -> u64 {
@@ -659,10 +663,12 @@ fn finish(hash: &digest::Context) -> [u8; 32] {
 
 fn hex(bytes: &[u8; 32]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn told_sha256(metadata: Option<&HashMap<String, String>>) -> Option<[u8; 32]> {

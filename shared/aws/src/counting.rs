@@ -153,6 +153,19 @@ impl HttpClient for Client {
     }
 }
 
+/// `DynamoDB`, SQS and KMS name it in a header. S3 has none: its method, and the first word of the query
+/// (`POST delete`, `PUT partNumber`).
+fn operation(request: &HttpRequest) -> String {
+    if let Some(target) = request.headers().get("x-amz-target") {
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
+    }
+    let query = request.uri().split_once('?').map_or("", |(_, query)| query);
+    let first = query.split(['&', '=']).next().unwrap_or_default();
+    format!("{} {first}", request.method())
+        .trim_end()
+        .to_owned()
+}
+
 #[derive(Debug)]
 struct Connector {
     inner: SharedHttpConnector,
@@ -161,8 +174,7 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let operation = operation(&request);
         let counter = Arc::clone(&self.counter);
         counter.asked(&operation, request.body().bytes().map_or(0, <[u8]>::len));
         let script = counter.next_script(&operation);

@@ -96,7 +96,7 @@ impl FileBlobs {
         let limit = meta.length.unwrap_or(MAX_BLOB_BYTES);
         let mut draft = Draft::begin(&self.files, key).await?;
         let mut piece: Vec<Bytes> = Vec::new();
-        let (mut held, mut length) = (0, 0_u64);
+        let (mut waiting, mut length) = (0, 0_u64);
         while let Some(part) = bytes.next().await {
             let part = part?;
             length += part.len() as u64;
@@ -107,11 +107,11 @@ impl FileBlobs {
                     BlobError::Invalid("an object has at most 64 GiB")
                 });
             }
-            held += part.len();
+            waiting += part.len();
             piece.push(part);
-            if held >= PIECE {
+            if waiting >= PIECE {
                 draft = draft.write(std::mem::take(&mut piece)).await?;
-                held = 0;
+                waiting = 0;
             }
         }
         let (draft, sha256) = draft.finish(piece).await?;
@@ -319,10 +319,7 @@ fn read(file: Arc<File>, range: Range<u64>) -> ByteStream {
                 std::io::ErrorKind::UnexpectedEof => BlobError::Damaged,
                 _ => draft::unavailable(&error),
             })?;
-            Ok(Some((
-                Bytes::from(piece),
-                start + length as u64..range.end,
-            )))
+            Ok(Some((Bytes::from(piece), start + length as u64..range.end)))
         }
     }))
 }

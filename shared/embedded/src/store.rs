@@ -13,8 +13,8 @@ use ringfence_ports::{
 };
 use rusqlite::Connection;
 
-use crate::checkpoint::Keeper;
 use crate::blobs::{self, Broom, FileBlobs, Files};
+use crate::checkpoint::Keeper;
 use crate::memory::{Held, Memory, Place};
 use crate::reader::Readers;
 use crate::writer::{Job, Queues, Submit, Writer, next_due};
@@ -262,7 +262,7 @@ fn migrate(connection: &Connection, folder: &Path) -> Result<(), OpenError> {
         .map_err(sqlite)?;
     let newer = || OpenError::Newer {
         found,
-        known: SCHEMA.len() as i64,
+        known: SCHEMA.len().try_into().unwrap_or(i64::MAX),
     };
     let taken = usize::try_from(found).map_err(|_| newer())?;
     let steps = SCHEMA.get(taken..).ok_or_else(newer)?;

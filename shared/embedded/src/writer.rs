@@ -11,12 +11,12 @@ use ringfence_ports::{Clock, Key, Message, Op, StoreError, Unit, When};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{Notify, oneshot};
 
+use crate::blobs;
 use crate::blobs::rows::BlobRow;
 use crate::blobs::{Committing, Order};
 use crate::error::{closed, unavailable};
 use crate::memory::{Held, Memory, Place};
 use crate::rows::{self, Found};
-use crate::blobs;
 
 /// A transaction ends at this many jobs or bytes, so that the first caller in it does not wait long.
 const MAX_JOBS: usize = 1024;
@@ -120,9 +120,7 @@ impl Submit {
     /// Has the folder of objects looked through.
     pub(crate) async fn sweep_blobs(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.broom
-            .send(Order::Sweep(reply))
-            .map_err(|_| closed())?;
+        self.broom.send(Order::Sweep(reply)).map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 

@@ -216,9 +216,15 @@ async fn killed_at_random_with_objects() {
         }
     }
     for (key, what) in last {
-        let is_third = key.rsplit('/').next().is_some_and(|n| n.parse::<u32>().unwrap() % 3 == 0);
+        let is_third = key
+            .rsplit('/')
+            .next()
+            .is_some_and(|n| n.parse::<u32>().unwrap() % 3 == 0);
         let may_be_gone = what == "gone" || (what == "new" && is_third);
-        assert!(may_be_gone || listed.iter().any(|k| k == key), "{key} was acknowledged");
+        assert!(
+            may_be_gone || listed.iter().any(|k| k == key),
+            "{key} was acknowledged"
+        );
     }
 
     blobs.remove_orphans().await.unwrap();

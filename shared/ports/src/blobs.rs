@@ -157,7 +157,10 @@ pub fn attachment(name: &str) -> String {
         .map(|c| if c.is_ascii() && safe(c) { c } else { '_' })
         .collect();
     let mut header = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''");
-    for byte in name.replace(|c: char| c.is_control() || matches!(c, '/' | '\\'), "_").bytes() {
+    for byte in name
+        .replace(|c: char| c.is_control() || matches!(c, '/' | '\\'), "_")
+        .bytes()
+    {
         // attr-char of RFC 5987 section 3.2.1, without what is rare.
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
             header.push(char::from(byte));
@@ -172,11 +175,20 @@ pub fn attachment(name: &str) -> String {
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Stores an object whole or not at all, in constant memory. Durable when it answers `Ok`.
-    async fn put(&self, key: &str, meta: BlobMeta, bytes: ByteStream) -> Result<BlobHead, BlobError>;
+    async fn put(
+        &self,
+        key: &str,
+        meta: BlobMeta,
+        bytes: ByteStream,
+    ) -> Result<BlobHead, BlobError>;
 
     /// An object's bytes, or a range of them (half open, clipped to its end; a start at or past the end
     /// is [`BlobError::Range`], an empty range [`BlobError::Invalid`]), in constant memory.
-    async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<(BlobHead, ByteStream), BlobError>;
+    async fn get(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<(BlobHead, ByteStream), BlobError>;
 
     /// What is known of an object, without its bytes.
     async fn head(&self, key: &str) -> Result<BlobHead, BlobError>;
@@ -202,12 +214,22 @@ pub trait Blobs: Send + Sync {
     /// A URL that gives the object to whoever holds it, for `ttl` (at most [`MAX_LINK_TTL`]), ranges
     /// included; `download_as` makes it a download of that name. Relative to the server's origin where
     /// the server itself answers it. Whether there is such an object shows when it is used.
-    async fn link(&self, key: &str, ttl: Duration, download_as: Option<&str>) -> Result<String, BlobError>;
+    async fn link(
+        &self,
+        key: &str,
+        ttl: Duration,
+        download_as: Option<&str>,
+    ) -> Result<String, BlobError>;
 
     /// A URL that takes the object by PUT for `ttl` (at most [`MAX_LINK_TTL`]), with exactly the announced
     /// type, length (which must be announced, and is at most [`MAX_UPLOAD_BYTES`]) and checksum. When it
     /// has come, an [`ObjectCreated`] goes into [`OBJECTS`].
-    async fn upload_link(&self, key: &str, meta: &BlobMeta, ttl: Duration) -> Result<UploadLink, BlobError>;
+    async fn upload_link(
+        &self,
+        key: &str,
+        meta: &BlobMeta,
+        ttl: Duration,
+    ) -> Result<UploadLink, BlobError>;
 }
 
 #[cfg(test)]

@@ -71,24 +71,39 @@ async fn put(blobs: &FileBlobs, key: &str, bytes: ByteStream) {
 }
 
 fn main() {
-    let length = setting("MEGABYTES").map_or(115_200_000, |n| n.parse::<u64>().unwrap() * 1_000_000);
+    let length =
+        setting("MEGABYTES").map_or(115_200_000, |n| n.parse::<u64>().unwrap() * 1_000_000);
     let folder = setting("FOLDER").map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = folder.join(format!("ringfence-playback-{}", std::process::id()));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let store = Embedded::open(&folder, &Options::default(), Arc::new(SystemClock)).unwrap();
         let (blobs, random) = (store.blobs(), SystemRandom::new());
         let key = DataKey::generate(&random);
         let started = Instant::now();
         put(&blobs, "plain", audio(length)).await;
-        println!("stored plain  {:>8.0} MB/s", length as f64 / 1e6 / started.elapsed().as_secs_f64());
+        println!(
+            "stored plain  {:>8.0} MB/s",
+            length as f64 / 1e6 / started.elapsed().as_secs_f64()
+        );
         let started = Instant::now();
         let sealed = seal(&key, CONTEXT, &random, audio(length)).unwrap();
         let header = sealed.header;
         put(&blobs, "sealed", sealed.bytes).await;
-        println!("stored sealed {:>8.0} MB/s", length as f64 / 1e6 / started.elapsed().as_secs_f64());
+        println!(
+            "stored sealed {:>8.0} MB/s",
+            length as f64 / 1e6 / started.elapsed().as_secs_f64()
+        );
         let kept = Some((header.as_slice(), ringfence_sealing::sealed_length(length)));
-        let sealed = async |range| read(&*blobs, "sealed", &key, CONTEXT, kept, range).await.unwrap().1;
+        let sealed = async |range| {
+            read(&*blobs, "sealed", &key, CONTEXT, kept, range)
+                .await
+                .unwrap()
+                .1
+        };
         let plain = async |range| blobs.get("plain", range).await.unwrap().1;
 
         let whole_plain = best("plain file, whole", async || drain(plain(None).await).await).await;
@@ -112,7 +127,11 @@ fn main() {
         let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).unwrap());
         let mut chunk = vec![0; CHUNK];
         cipher
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key([0; 12]), Aad::empty(), &mut chunk)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key([0; 12]),
+                Aad::empty(),
+                &mut chunk,
+            )
             .unwrap();
         let mut work = chunk.clone();
         let alone = best("the cipher alone, in memory", async || {
@@ -120,7 +139,10 @@ fn main() {
             while sum < length {
                 work.copy_from_slice(&chunk);
                 let nonce = Nonce::assume_unique_for_key([0; 12]);
-                sum += cipher.open_in_place(nonce, Aad::empty(), &mut work).unwrap().len() as u64;
+                sum += cipher
+                    .open_in_place(nonce, Aad::empty(), &mut work)
+                    .unwrap()
+                    .len() as u64;
             }
             sum
         })

@@ -130,16 +130,29 @@ mod tests {
     #[test]
     fn line_ends_and_space_around_do_not_matter() {
         let windows = format!("\r\n {}\r\n", PUBLIC.trim().replace('\n', "\r\n"));
-        assert_eq!(CustomerKey::from_pem(&windows), CustomerKey::from_pem(PUBLIC));
+        assert_eq!(
+            CustomerKey::from_pem(&windows),
+            CustomerKey::from_pem(PUBLIC)
+        );
     }
 
     #[test]
     fn what_is_no_fit_key_is_refused_with_its_reason() {
-        assert_eq!(CustomerKey::from_pem(PRIVATE), Err(CustomerKeyError::Private));
-        assert_eq!(CustomerKey::from_pem(WEAK), Err(CustomerKeyError::Size(1024)));
+        assert_eq!(
+            CustomerKey::from_pem(PRIVATE),
+            Err(CustomerKeyError::Private)
+        );
+        assert_eq!(
+            CustomerKey::from_pem(WEAK),
+            Err(CustomerKeyError::Size(1024))
+        );
         let cut = &PUBLIC[..PUBLIC.len() / 2];
         for text in ["", "ssh-rsa AAAA", ELLIPTIC, cut, &"x".repeat(10_000)] {
-            assert_eq!(CustomerKey::from_pem(text), Err(CustomerKeyError::Format), "{text}");
+            assert_eq!(
+                CustomerKey::from_pem(text),
+                Err(CustomerKeyError::Format),
+                "{text}"
+            );
         }
     }
 }

@@ -136,7 +136,15 @@ mod tests {
     fn lengths_go_there_and_back() {
         let chunk = CHUNK as u64;
         for plain in [
-            0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 1, 7_200 * 16_000, 1 << 40,
+            0,
+            1,
+            chunk - 1,
+            chunk,
+            chunk + 1,
+            2 * chunk,
+            2 * chunk + 1,
+            7_200 * 16_000,
+            1 << 40,
         ] {
             let layout = Layout::of(sealed_length(plain)).unwrap();
             assert_eq!(layout.plain, plain);

@@ -67,7 +67,10 @@ impl Opener {
             return Err(SealingError::Range { length });
         }
         let end = plain.end.min(length);
-        Ok((self.layout.chunk_of(plain.start), self.layout.chunk_of(end - 1)))
+        Ok((
+            self.layout.chunk_of(plain.start),
+            self.layout.chunk_of(end - 1),
+        ))
     }
 
     /// The plain bytes of `plain` from `sealed`, which are those that [`Opener::sealed_range`] names. A
@@ -167,13 +170,12 @@ pub async fn read(
     kept: Option<(&[u8], u64)>,
     range: Option<Range<u64>>,
 ) -> Result<(BlobHead, ByteStream), SealingError> {
-    let opener = match kept {
-        Some((header, length)) => Opener::new(key, context, header, length)?,
-        None => {
-            let (head, header) = blobs.get(blob, Some(0..HEADER_BYTES as u64)).await?;
-            let header = collect(header, HEADER_BYTES).await?;
-            Opener::new(key, context, &header, head.length)?
-        }
+    let opener = if let Some((header, length)) = kept {
+        Opener::new(key, context, header, length)?
+    } else {
+        let (head, header) = blobs.get(blob, Some(0..HEADER_BYTES as u64)).await?;
+        let header = collect(header, HEADER_BYTES).await?;
+        Opener::new(key, context, &header, head.length)?
     };
     let length = opener.plain_length();
     let plain = match range {

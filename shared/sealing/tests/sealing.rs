@@ -5,14 +5,21 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use proptest::prelude::*;
-use ringfence_ports::{BlobError, BlobMeta, Blobs as _, ByteStream, contract::TestClock, contract::TestRandom};
-use ringfence_sealing::{CHUNK, DataKey, HEADER_BYTES, Opener, SealingError, read, seal, sealed_length};
+use ringfence_ports::{
+    BlobError, BlobMeta, Blobs as _, ByteStream, contract::TestClock, contract::TestRandom,
+};
+use ringfence_sealing::{
+    CHUNK, DataKey, HEADER_BYTES, Opener, SealingError, read, seal, sealed_length,
+};
 
 const CONTEXT: &str = "acc_1/recording/rec_1";
 const SEALED_CHUNK: usize = CHUNK + 16;
 
 fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(work)
 }
 
 fn key(seed: u64) -> DataKey {
@@ -21,12 +28,17 @@ fn key(seed: u64) -> DataKey {
 
 /// Bytes that tell their place.
 fn plain(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 13) as u8).collect()
+    (0..length)
+        .map(|at| (at.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0])
+        .collect()
 }
 
 /// In pieces of this size.
 fn pieces(bytes: &[u8], size: usize) -> ByteStream {
-    let pieces: Vec<_> = bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let pieces: Vec<_> = bytes
+        .chunks(size)
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+        .collect();
     Box::pin(stream::iter(pieces))
 }
 
@@ -46,7 +58,13 @@ async fn collect(mut bytes: ByteStream) -> (Vec<u8>, Option<BlobError>) {
 }
 
 async fn sealed(plain: &[u8], seed: u64, context: &str, size: usize) -> Vec<u8> {
-    let sealed = seal(&key(seed), context, &TestRandom::new(seed + 100), pieces(plain, size)).unwrap();
+    let sealed = seal(
+        &key(seed),
+        context,
+        &TestRandom::new(seed + 100),
+        pieces(plain, size),
+    )
+    .unwrap();
     let (bytes, error) = collect(sealed.bytes).await;
     assert_eq!(error, None);
     assert_eq!(bytes[..HEADER_BYTES], sealed.header);
@@ -54,15 +72,34 @@ async fn sealed(plain: &[u8], seed: u64, context: &str, size: usize) -> Vec<u8> 
 }
 
 /// Opens a range from the bytes that it names.
-async fn open(file: &[u8], context: &str, range: Range<u64>, size: usize) -> Result<(Vec<u8>, Option<BlobError>), SealingError> {
-    let opener = Opener::new(&key(1), context, &file[..HEADER_BYTES.min(file.len())], file.len() as u64)?;
+async fn open(
+    file: &[u8],
+    context: &str,
+    range: Range<u64>,
+    size: usize,
+) -> Result<(Vec<u8>, Option<BlobError>), SealingError> {
+    let opener = Opener::new(
+        &key(1),
+        context,
+        &file[..HEADER_BYTES.min(file.len())],
+        file.len() as u64,
+    )?;
     let needed = opener.sealed_range(&range)?;
-    let needed = &file[usize::try_from(needed.start).unwrap()..usize::try_from(needed.end).unwrap()];
+    let needed =
+        &file[usize::try_from(needed.start).unwrap()..usize::try_from(needed.end).unwrap()];
     Ok(collect(opener.open(range, pieces(needed, size))?).await)
 }
 
-async fn open_all(file: &[u8], context: &str) -> Result<(Vec<u8>, Option<BlobError>), SealingError> {
-    let opener = Opener::new(&key(1), context, &file[..HEADER_BYTES.min(file.len())], file.len() as u64)?;
+async fn open_all(
+    file: &[u8],
+    context: &str,
+) -> Result<(Vec<u8>, Option<BlobError>), SealingError> {
+    let opener = Opener::new(
+        &key(1),
+        context,
+        &file[..HEADER_BYTES.min(file.len())],
+        file.len() as u64,
+    )?;
     open(file, context, 0..opener.plain_length(), 4096).await
 }
 
@@ -72,7 +109,10 @@ async fn is_refused(file: &[u8], plain: &[u8], what: &str) {
         Err(_) => {}
         Ok((bytes, error)) => {
             assert_eq!(error, Some(BlobError::Damaged), "{what}");
-            assert!(plain.starts_with(&bytes), "{what}: what came before is right");
+            assert!(
+                plain.starts_with(&bytes),
+                "{what}: what came before is right"
+            );
         }
     }
 }
@@ -148,8 +188,13 @@ fn a_chunk_belongs_to_its_place_and_file() {
         let (header, chunks) = file.split_at(HEADER_BYTES);
         let chunks: Vec<&[u8]> = chunks.chunks(SEALED_CHUNK).collect();
         let made_of = |order: &[&[u8]]| [header, &order.concat()].concat();
-        assert_eq!(open_all(&made_of(&chunks), CONTEXT).await, Ok((plain.clone(), None)));
-        let [a, b, c, d] = chunks[..] else { panic!("four chunks") };
+        assert_eq!(
+            open_all(&made_of(&chunks), CONTEXT).await,
+            Ok((plain.clone(), None))
+        );
+        let [a, b, c, d] = chunks[..] else {
+            panic!("four chunks")
+        };
         for (order, what) in [
             (vec![b, a, c, d], "swapped"),
             (vec![a, b, d, c], "the last one swapped"),
@@ -178,7 +223,12 @@ fn it_opens_under_its_key_and_context_alone() {
         let other_key = sealed(&plain, 2, CONTEXT, 100).await;
         assert_eq!(open_all(&other_key, CONTEXT).await, damaged);
         let file = sealed(&plain, 1, CONTEXT, 100).await;
-        for context in ["", "acc_1/recording/rec_2", "acc_2/recording/rec_1", "acc_1/recording/rec_1 "] {
+        for context in [
+            "",
+            "acc_1/recording/rec_2",
+            "acc_2/recording/rec_1",
+            "acc_1/recording/rec_1 ",
+        ] {
             assert_eq!(open_all(&file, context).await, damaged, "{context}");
         }
     });
@@ -187,7 +237,10 @@ fn it_opens_under_its_key_and_context_alone() {
 #[test]
 fn what_is_no_sealed_recording_is_told_at_once() {
     run(async {
-        assert_eq!(open_all(b"RIFF....WAVE", CONTEXT).await, Err(SealingError::Header));
+        assert_eq!(
+            open_all(b"RIFF....WAVE", CONTEXT).await,
+            Err(SealingError::Header)
+        );
         assert_eq!(open_all(b"", CONTEXT).await, Err(SealingError::Header));
         let mut newer = sealed(b"abc", 1, CONTEXT, 3).await;
         newer[6] = 2;
@@ -199,7 +252,10 @@ fn what_is_no_sealed_recording_is_told_at_once() {
 fn an_error_of_the_sender_is_passed_on() {
     run(async {
         let lost = BlobError::Unavailable("the sender went away".to_owned());
-        let broken: ByteStream = Box::pin(stream::iter([Ok(Bytes::from(vec![1; 100_000])), Err(lost.clone())]));
+        let broken: ByteStream = Box::pin(stream::iter([
+            Ok(Bytes::from(vec![1; 100_000])),
+            Err(lost.clone()),
+        ]));
         let sealed = seal(&key(1), CONTEXT, &TestRandom::new(1), broken).unwrap();
         let (bytes, error) = collect(sealed.bytes).await;
         assert_eq!(error, Some(lost));
@@ -219,12 +275,23 @@ fn nothing_of_a_key_or_a_recording_is_shown() {
 async fn a_recording_is_played_from_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let clock = std::sync::Arc::new(TestClock::default());
-    let store = ringfence_embedded::Embedded::open(folder.path(), &ringfence_embedded::Options::default(), clock).unwrap();
+    let store = ringfence_embedded::Embedded::open(
+        folder.path(),
+        &ringfence_embedded::Options::default(),
+        clock,
+    )
+    .unwrap();
     let (blobs, keys) = (store.blobs(), store.keys());
     let plain = plain(3 * CHUNK + 77);
     let data_key = key(1);
     let wrapped = data_key.wrap(&*keys, CONTEXT).await.unwrap();
-    let recording = seal(&data_key, CONTEXT, &TestRandom::new(2), pieces(&plain, 9_999)).unwrap();
+    let recording = seal(
+        &data_key,
+        CONTEXT,
+        &TestRandom::new(2),
+        pieces(&plain, 9_999),
+    )
+    .unwrap();
     let meta = BlobMeta {
         content_type: "audio/wav".to_owned(),
         length: Some(sealed_length(plain.len() as u64)),
@@ -237,15 +304,31 @@ async fn a_recording_is_played_from_the_store() {
     let rewrapped = opened.wrap(&*keys, CONTEXT).await.unwrap();
     assert_ne!(rewrapped, wrapped);
     let opened = DataKey::unwrap(&*keys, CONTEXT, &rewrapped).await.unwrap();
-    assert!(DataKey::unwrap(&*keys, "acc_2/recording/rec_1", &rewrapped).await.is_err());
+    assert!(
+        DataKey::unwrap(&*keys, "acc_2/recording/rec_1", &rewrapped)
+            .await
+            .is_err()
+    );
 
     let length = plain.len() as u64;
     for kept in [None, Some((recording.header.as_slice(), head.length))] {
-        for range in [None, Some(0..1), Some(length - 5..length), Some(70_000..140_000), Some(5..u64::MAX)] {
+        for range in [
+            None,
+            Some(0..1),
+            Some(length - 5..length),
+            Some(70_000..140_000),
+            Some(5..u64::MAX),
+        ] {
             let expected = range.clone().unwrap_or(0..length);
-            let expected = usize::try_from(expected.start).unwrap()..usize::try_from(expected.end.min(length)).unwrap();
-            let (head, bytes) = read(&*blobs, "rec", &opened, CONTEXT, kept, range).await.unwrap();
-            assert_eq!((head.length, head.content_type.as_str()), (length, "audio/wav"));
+            let expected = usize::try_from(expected.start).unwrap()
+                ..usize::try_from(expected.end.min(length)).unwrap();
+            let (head, bytes) = read(&*blobs, "rec", &opened, CONTEXT, kept, range)
+                .await
+                .unwrap();
+            assert_eq!(
+                (head.length, head.content_type.as_str()),
+                (length, "audio/wav")
+            );
             assert_eq!(collect(bytes).await, (plain[expected].to_vec(), None));
         }
         for range in [length..length + 1, 3..3, u64::MAX - 1..u64::MAX] {
@@ -254,10 +337,21 @@ async fn a_recording_is_played_from_the_store() {
         }
     }
     // Another file under that name, though it was sealed for this recording with this key.
-    let other = seal(&data_key, CONTEXT, &TestRandom::new(3), pieces(&plain, CHUNK)).unwrap();
-    let meta = BlobMeta { content_type: "audio/wav".to_owned(), ..BlobMeta::default() };
+    let other = seal(
+        &data_key,
+        CONTEXT,
+        &TestRandom::new(3),
+        pieces(&plain, CHUNK),
+    )
+    .unwrap();
+    let meta = BlobMeta {
+        content_type: "audio/wav".to_owned(),
+        ..BlobMeta::default()
+    };
     blobs.put("rec", meta, other.bytes).await.unwrap();
     let kept = Some((recording.header.as_slice(), head.length));
-    let (_, bytes) = read(&*blobs, "rec", &opened, CONTEXT, kept, None).await.unwrap();
+    let (_, bytes) = read(&*blobs, "rec", &opened, CONTEXT, kept, None)
+        .await
+        .unwrap();
     assert_eq!(collect(bytes).await, (Vec::new(), Some(BlobError::Damaged)));
 }

@@ -30,7 +30,10 @@ impl Consumer for Told {
         for message in batch {
             let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
             let key = body["key"].as_str().unwrap().to_owned();
-            self.0.lock().unwrap().push((key, body["length"].as_u64().unwrap()));
+            self.0
+                .lock()
+                .unwrap()
+                .push((key, body["length"].as_u64().unwrap()));
         }
         Vec::new()
     }
@@ -118,7 +121,7 @@ async fn answers_say_how_to_treat_them() {
     };
     let bytes = Box::pin(futures_util::stream::iter([Ok("<script>".into())]));
     web.store.blobs().put("a", meta, bytes).await.unwrap();
-    let ttl = Duration::from_secs(60);
+    let ttl = Duration::from_mins(1);
     let link = web.store.blobs().link("a", ttl, None).await.unwrap();
     let head = |method: &str, extra: &str| {
         format!("{method} {link} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{extra}\r\n")
@@ -135,13 +138,32 @@ async fn answers_say_how_to_treat_them() {
         }
     }
     let answer = web.exchange(&head("HEAD", "")).await;
-    assert!(answer.contains("content-length: 8") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(
+        answer.contains("content-length: 8") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
     // A seek of a player that has begun with this object, and of one that had another.
-    let tag = answer.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
-    let same = web.exchange(&head("GET", &format!("range: bytes=1-2\r\nif-range: {tag}\r\n"))).await;
-    assert!(same.starts_with("http/1.1 206") && same.ends_with("\r\nsc"), "{same}");
-    let other = web.exchange(&head("GET", "range: bytes=1-2\r\nif-range: \"x\"\r\n")).await;
-    assert!(other.starts_with("http/1.1 200") && other.ends_with("\r\n<script>"), "{other}");
+    let tag = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("etag: "))
+        .unwrap();
+    let same = web
+        .exchange(&head(
+            "GET",
+            &format!("range: bytes=1-2\r\nif-range: {tag}\r\n"),
+        ))
+        .await;
+    assert!(
+        same.starts_with("http/1.1 206") && same.ends_with("\r\nsc"),
+        "{same}"
+    );
+    let other = web
+        .exchange(&head("GET", "range: bytes=1-2\r\nif-range: \"x\"\r\n"))
+        .await;
+    assert!(
+        other.starts_with("http/1.1 200") && other.ends_with("\r\n<script>"),
+        "{other}"
+    );
 }
 
 #[tokio::test]
@@ -152,8 +174,13 @@ async fn an_upload_says_its_length_and_keeps_to_it() {
         length: Some(3),
         sha256: None,
     };
-    let ttl = Duration::from_secs(60);
-    let link = web.store.blobs().upload_link("a", &meta, ttl).await.unwrap();
+    let ttl = Duration::from_mins(1);
+    let link = web
+        .store
+        .blobs()
+        .upload_link("a", &meta, ttl)
+        .await
+        .unwrap();
     let put = |rest: &str| {
         format!(
             "PUT {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: audio/wav\r\n{rest}",

@@ -18,8 +18,8 @@ use aws_sdk_sqs::types::{
 };
 use aws_types::SdkConfig;
 use ringfence_aws::{
-    Aws, Connection, Counter, Credentials, KmsKeys, Record, S3Blobs, Store, StoreOptions, TTL_ATTRIBUTE,
-    consume,
+    Aws, Connection, Counter, Credentials, KmsKeys, Record, S3Blobs, Store, StoreOptions,
+    TTL_ATTRIBUTE, consume,
 };
 use ringfence_ports::contract::TestClock;
 use ringfence_ports::{Clock, Consumer, SystemRandom};

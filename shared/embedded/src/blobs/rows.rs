@@ -61,10 +61,7 @@ pub(crate) fn list(
     }
     let more = items.len() > PAGE;
     items.truncate(PAGE);
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|last| last.key.clone());
+    let next = items.last().filter(|_| more).map(|last| last.key.clone());
     Ok(ListPage { items, next })
 }
 

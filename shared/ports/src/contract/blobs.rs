@@ -84,7 +84,7 @@ fn stream(chunks: Vec<Bytes>) -> ByteStream {
 }
 
 fn generate(
-    mut next: impl FnMut() -> Option<Result<Bytes, BlobError>> + Send + Unpin + 'static,
+    next: impl FnMut() -> Option<Result<Bytes, BlobError>> + Send + Unpin + 'static,
 ) -> ByteStream {
     struct Generator<F>(F);
     impl<F: FnMut() -> Option<Result<Bytes, BlobError>> + Unpin> Stream for Generator<F> {
@@ -97,7 +97,7 @@ fn generate(
             Poll::Ready((self.0)())
         }
     }
-    Box::pin(Generator(move || next()))
+    Box::pin(Generator(next))
 }
 
 async fn next(stream: &mut ByteStream) -> Option<Result<Bytes, BlobError>> {
@@ -150,10 +150,7 @@ impl Case {
     async fn is_absent(&self, name: &str) -> bool {
         let key = self.key(name);
         self.blobs.head(&key).await == Err(BlobError::NotFound)
-            && matches!(
-                self.blobs.get(&key, None).await,
-                Err(BlobError::NotFound)
-            )
+            && matches!(self.blobs.get(&key, None).await, Err(BlobError::NotFound))
             && self.names().await.iter().all(|other| other != name)
     }
 
@@ -219,7 +216,10 @@ async fn an_object_comes_back_as_it_was_put(case: Case) {
     let (got, bytes) = case.blobs.get(&case.key("a"), None).await.expect("bytes");
     assert_eq!(collect(bytes).await, b"abc");
     for found in [&put, &head, &got] {
-        assert_eq!((found.length, found.content_type.as_str()), (3, "audio/ogg; codecs=opus"));
+        assert_eq!(
+            (found.length, found.content_type.as_str()),
+            (3, "audio/ogg; codecs=opus")
+        );
         assert_eq!(found.sha256, Some(SHA256_OF_ABC));
         assert_eq!(found.version.is_some(), case.keeps_versions);
         assert_eq!(found.version, put.version);
@@ -273,12 +273,19 @@ async fn a_start_at_or_past_the_end_is_refused(case: Case) {
     case.put("a", b"0123456789").await;
     for range in [10..11, 10..u64::MAX, 11..12, u64::MAX - 1..u64::MAX] {
         let refused = case.blobs.get(&case.key("a"), Some(range.clone())).await;
-        assert_eq!(refused.err(), Some(BlobError::Range { length: 10 }), "{range:?}");
+        assert_eq!(
+            refused.err(),
+            Some(BlobError::Range { length: 10 }),
+            "{range:?}"
+        );
     }
     #[allow(clippy::reversed_empty_ranges, reason = "that is what is refused")]
     for range in [0..0, 5..5, 5..4, 20..10] {
         let refused = case.blobs.get(&case.key("a"), Some(range.clone())).await;
-        assert!(matches!(refused.err(), Some(BlobError::Invalid(_))), "{range:?}");
+        assert!(
+            matches!(refused.err(), Some(BlobError::Invalid(_))),
+            "{range:?}"
+        );
     }
 }
 
@@ -374,7 +381,11 @@ async fn a_reader_keeps_what_it_opened(case: Case) {
     let key = case.key("a");
     case.blobs.put(&key, meta(), large()).await.expect("stored");
     let (_, mut bytes) = case.blobs.get(&key, Some(0..600_000)).await.expect("bytes");
-    let mut got = next(&mut bytes).await.expect("a first part").expect("read").to_vec();
+    let mut got = next(&mut bytes)
+        .await
+        .expect("a first part")
+        .expect("read")
+        .to_vec();
     case.put("a", b"another").await;
     while let Some(part) = next(&mut bytes).await {
         got.extend_from_slice(&part.expect("read"));
@@ -431,12 +442,19 @@ fn large_counted(alive: Arc<AtomicUsize>, most: Arc<AtomicUsize>) -> ByteStream 
         }
         let mut bytes = block.slice(..usize::try_from(length).unwrap_or(0)).to_vec();
         if at > 0 {
-            bytes.iter_mut().take(8).zip(at.to_be_bytes()).for_each(|(b, n)| *b = n);
+            bytes
+                .iter_mut()
+                .take(8)
+                .zip(at.to_be_bytes())
+                .for_each(|(b, n)| *b = n);
         }
         at += length;
         let now = alive.fetch_add(bytes.len(), Ordering::SeqCst) + bytes.len();
         most.fetch_max(now, Ordering::SeqCst);
-        Some(Ok(Bytes::from_owner(Tracked(bytes.into(), Arc::clone(&alive)))))
+        Some(Ok(Bytes::from_owner(Tracked(
+            bytes.into(),
+            Arc::clone(&alive),
+        ))))
     })
 }
 
@@ -448,7 +466,11 @@ async fn a_large_object_is_never_held(case: Case) {
         ..meta()
     };
     let key = case.key("a");
-    let put = case.blobs.put(&key, announced, bytes).await.expect("stored");
+    let put = case
+        .blobs
+        .put(&key, announced, bytes)
+        .await
+        .expect("stored");
     assert_eq!(put.length, LARGE);
     let most: usize = most.load(Ordering::SeqCst);
     assert!(most <= 20 * 1024 * 1024, "{most} bytes of it at once");
@@ -469,15 +491,25 @@ async fn a_large_object_is_never_held(case: Case) {
             assert!(left.len() <= 4 * 1024 * 1024, "parts are small");
         }
         if right.is_empty() {
-            right = next(&mut expected).await.expect("no more than was put").expect("made");
+            right = next(&mut expected)
+                .await
+                .expect("no more than was put")
+                .expect("made");
         }
         let length = left.len().min(right.len());
-        assert!(left.split_to(length) == right.split_to(length), "after {seen}");
+        assert!(
+            left.split_to(length) == right.split_to(length),
+            "after {seen}"
+        );
         seen += length as u64;
     }
     assert_eq!(seen, LARGE);
     let at = LARGE - 12_345 - 4;
-    let (_, bytes) = case.blobs.get(&key, Some(at..at + 12)).await.expect("a range");
+    let (_, bytes) = case
+        .blobs
+        .get(&key, Some(at..at + 12))
+        .await
+        .expect("a range");
     let bytes = collect(bytes).await;
     assert_eq!(bytes[4..], (LARGE - 12_345).to_be_bytes());
 }
@@ -514,7 +546,19 @@ async fn keys_are_taken_as_they_are(case: Case) {
 async fn invalid_requests_are_refused(case: Case) {
     let long = "k".repeat(MAX_BLOB_KEY_BYTES + 1);
     for key in [
-        "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "../a", "a/.", "a\0b", "a\nb", "a\u{ffff}",
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "../a",
+        "a/.",
+        "a\0b",
+        "a\nb",
+        "a\u{ffff}",
         long.as_str(),
     ] {
         let put = case.blobs.put(key, meta(), stream(Vec::new())).await;
@@ -530,19 +574,31 @@ async fn invalid_requests_are_refused(case: Case) {
         let deleted = case.blobs.delete(&[id]).await;
         assert!(matches!(deleted, Err(BlobError::Invalid(_))), "{key:?}");
     }
-    for kind in ["", " audio/wav", "audio/wav\r\nx: y", "äudio", &"x".repeat(256)] {
+    for kind in [
+        "",
+        " audio/wav",
+        "audio/wav\r\nx: y",
+        "äudio",
+        &"x".repeat(256),
+    ] {
         let meta = BlobMeta {
             content_type: kind.to_owned(),
             ..BlobMeta::default()
         };
-        let put = case.blobs.put(&case.key("a"), meta, stream(Vec::new())).await;
+        let put = case
+            .blobs
+            .put(&case.key("a"), meta, stream(Vec::new()))
+            .await;
         assert!(matches!(put, Err(BlobError::Invalid(_))), "{kind:?}");
     }
     let huge = BlobMeta {
         length: Some(u64::MAX),
         ..meta()
     };
-    let put = case.blobs.put(&case.key("a"), huge, stream(Vec::new())).await;
+    let put = case
+        .blobs
+        .put(&case.key("a"), huge, stream(Vec::new()))
+        .await;
     assert!(matches!(put, Err(BlobError::Invalid(_))));
     assert!(case.names().await.is_empty());
 }
@@ -550,7 +606,20 @@ async fn invalid_requests_are_refused(case: Case) {
 async fn a_listing_is_in_order_of_bytes(case: Case) {
     // U+FF21 sorts before U+1F600 by code point and UTF-8 byte, after it by UTF-16 unit.
     let mut names = [
-        "b", "a", "a/b", "a-b", "a0", "aa", "A", "é", "z", "\u{ff21}", "\u{1f600}", "Z", "a b", "~",
+        "b",
+        "a",
+        "a/b",
+        "a-b",
+        "a0",
+        "aa",
+        "A",
+        "é",
+        "z",
+        "\u{ff21}",
+        "\u{1f600}",
+        "Z",
+        "a b",
+        "~",
     ];
     for name in names {
         case.put(name, b"x").await;
@@ -558,11 +627,19 @@ async fn a_listing_is_in_order_of_bytes(case: Case) {
     names.sort_unstable();
     assert_eq!(case.names().await, names);
     let part = case.blobs.list(&case.key("a"), None).await.expect("a page");
-    let keys: Vec<_> = part.items.iter().map(|item| &item.key[case.prefix.len()..]).collect();
+    let keys: Vec<_> = part
+        .items
+        .iter()
+        .map(|item| &item.key[case.prefix.len()..])
+        .collect();
     assert_eq!(keys, ["a", "a b", "a-b", "a/b", "a0", "aa"]);
     assert!(part.items.iter().all(|item| item.length == 1));
     assert_eq!(part.next, None);
-    let none = case.blobs.list(&case.key("nothing"), None).await.expect("a page");
+    let none = case
+        .blobs
+        .list(&case.key("nothing"), None)
+        .await
+        .expect("a page");
     assert_eq!((none.items, none.next), (Vec::new(), None));
 }
 
@@ -596,8 +673,14 @@ async fn a_listing_has_pages(case: Case) {
         key: last.clone(),
         version: None,
     };
-    case.blobs.delete(&[id]).await.expect("deleted")[0].as_ref().expect("deleted");
-    let second = case.blobs.list(&case.prefix, first.next).await.expect("a page");
+    case.blobs.delete(&[id]).await.expect("deleted")[0]
+        .as_ref()
+        .expect("deleted");
+    let second = case
+        .blobs
+        .list(&case.prefix, first.next)
+        .await
+        .expect("a page");
     assert_eq!(second.items.len(), names.len() - first.items.len());
     assert!(second.items[0].key > last);
 }
@@ -619,7 +702,10 @@ async fn versions_are_listed_and_deleted(case: Case) {
         assert_eq!(case.read("a").await, b"22");
         return;
     }
-    let lengths: Vec<_> = all.iter().map(|v| (&v.key[case.prefix.len()..], v.length)).collect();
+    let lengths: Vec<_> = all
+        .iter()
+        .map(|v| (&v.key[case.prefix.len()..], v.length))
+        .collect();
     assert_eq!(lengths, [("a", 2), ("a", 1), ("b", 3)], "newest first");
     let gone = case.blobs.delete(&[case.id("a")]).await.expect("deleted");
     assert_eq!(gone, [Ok(())]);
@@ -637,7 +723,11 @@ async fn versions_are_listed_and_deleted(case: Case) {
     assert!(ids.iter().all(|id| id.version.is_some()));
     for _ in 0..2 {
         let gone = case.blobs.delete(&ids).await.expect("deleted");
-        assert_eq!(gone, [Ok(()), Ok(()), Ok(()), Ok(())], "absent ones as well");
+        assert_eq!(
+            gone,
+            [Ok(()), Ok(()), Ok(()), Ok(())],
+            "absent ones as well"
+        );
     }
     assert_eq!(case.versions().await, []);
 }
@@ -690,15 +780,26 @@ async fn an_upload_that_was_given_up_stores_nothing(case: Case) {
     let (blobs, key) = (Arc::clone(&case.blobs), case.key("folder/a"));
     let putting = tokio::spawn(async move { blobs.put(&key, meta(), bytes).await });
     let open = eventually(
-        async || case.blobs.open_uploads(&case.prefix).await.expect("a listing"),
+        async || {
+            case.blobs
+                .open_uploads(&case.prefix)
+                .await
+                .expect("a listing")
+        },
         |open| !open.is_empty(),
     )
     .await;
-    let by_key: BTreeMap<_, _> = open.iter().map(|upload| (upload.key.clone(), upload)).collect();
+    let by_key: BTreeMap<_, _> = open
+        .iter()
+        .map(|upload| (upload.key.clone(), upload))
+        .collect();
     assert_eq!(by_key.keys().collect::<Vec<_>>(), [&case.key("folder/a")]);
     let others = case.blobs.open_uploads(&case.key("other")).await;
     assert_eq!(others, Ok(Vec::new()));
-    assert!(case.is_absent("folder/a").await, "it does not show before it is whole");
+    assert!(
+        case.is_absent("folder/a").await,
+        "it does not show before it is whole"
+    );
     for _ in 0..2 {
         assert_eq!(case.blobs.abort_upload(&open[0]).await, Ok(()));
     }

@@ -1,6 +1,6 @@
 //! As much of an HTTP client as the links' cases need: one request a connection, in plain.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -27,10 +27,10 @@ pub(super) async fn request(
     let (host, path) = rest.split_at(rest.find('/').expect("a path"));
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     if method == "PUT" {
-        head += &format!("content-length: {}\r\n", body.len());
+        let _ = write!(head, "content-length: {}\r\n", body.len());
     }
     for (name, value) in headers.iter().filter(|(name, _)| name != "content-length") {
-        head += &format!("{name}: {value}\r\n");
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     head += "\r\n";
     let mut stream = TcpStream::connect(host).await.expect("a connection");
@@ -39,16 +39,24 @@ pub(super) async fn request(
     let _ = stream.write_all(body).await;
     let mut all = Vec::new();
     let _ = stream.read_to_end(&mut all).await;
-    let end = all.windows(4).position(|part| part == b"\r\n\r\n").expect("a head");
+    let end = all
+        .windows(4)
+        .position(|part| part == b"\r\n\r\n")
+        .expect("a head");
     let body = all.split_off(end + 4);
     let head = String::from_utf8(all).expect("ASCII");
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status");
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .expect("a status");
     let headers: BTreeMap<String, String> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
+    let chunked = headers
+        .get("transfer-encoding")
+        .is_some_and(|coding| coding == "chunked");
     Answer {
         status: status.parse().expect("a number"),
         body: if chunked { dechunked(&body) } else { body },

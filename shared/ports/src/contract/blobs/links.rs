@@ -109,7 +109,10 @@ async fn a_link_gives_the_object(linked: Linked) {
     let url = linked.link(name, 60).await;
     for _ in 0..2 {
         let answer = linked.get(&url, &[]).await;
-        assert_eq!((answer.status, answer.body.as_slice()), (200, b"0123456789".as_slice()));
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (200, b"0123456789".as_slice())
+        );
         assert_eq!(answer.headers["content-type"], "audio/wav");
         assert_eq!(answer.headers["content-length"], "10");
         assert_eq!(answer.headers["accept-ranges"], "bytes");
@@ -130,7 +133,11 @@ async fn a_link_gives_ranges(linked: Linked) {
         ("bytes=5-99", "56789", "bytes 5-9/10"),
     ] {
         let answer = linked.get(&url, &[("range", range)]).await;
-        assert_eq!((answer.status, answer.body.as_slice()), (206, body.as_bytes()), "{range}");
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (206, body.as_bytes()),
+            "{range}"
+        );
         assert_eq!(answer.headers["content-range"], part, "{range}");
     }
     for range in ["bytes=10-", "bytes=10-11", "bytes=99-100"] {
@@ -159,12 +166,22 @@ async fn a_link_ends_on_time(linked: Linked) {
     linked.case.put("a", b"x").await;
     let (short, long) = (linked.link("a", 20).await, linked.link("a", 60).await);
     linked.web.advance(Duration::from_secs(18)).await;
-    assert_eq!(linked.get(&short, &[]).await.status, 200, "in its last second");
+    assert_eq!(
+        linked.get(&short, &[]).await.status,
+        200,
+        "in its last second"
+    );
     linked.web.advance(Duration::from_secs(3)).await;
     assert_eq!(linked.get(&short, &[]).await.status, 403, "a second later");
-    assert_eq!(linked.get(&long, &[("range", "bytes=0-0")]).await.status, 206);
+    assert_eq!(
+        linked.get(&long, &[("range", "bytes=0-0")]).await.status,
+        206
+    );
     linked.web.advance(Duration::from_secs(40)).await;
-    assert_eq!(linked.get(&long, &[("range", "bytes=0-0")]).await.status, 403);
+    assert_eq!(
+        linked.get(&long, &[("range", "bytes=0-0")]).await.status,
+        403
+    );
 }
 
 async fn a_link_is_good_for_nothing_else(linked: Linked) {
@@ -172,7 +189,11 @@ async fn a_link_is_good_for_nothing_else(linked: Linked) {
     let url = linked.link("a", 60).await;
     for method in ["PUT", "DELETE", "POST"] {
         let answer = request(method, &url, &owned(&[("content-type", "audio/wav")]), b"y").await;
-        assert!((400..500).contains(&answer.status), "{method}: {}", answer.status);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{method}: {}",
+            answer.status
+        );
     }
     assert_eq!(linked.case.read("a").await, b"x");
     let upload = linked
@@ -189,7 +210,9 @@ async fn a_link_that_was_changed_is_refused(linked: Linked) {
     linked.case.put("a", b"x").await;
     linked.case.put("b", b"y").await;
     let url = linked.link("a", 60).await;
-    let query = url.find("Signature=").map_or(url.rfind('/').expect("a path") + 1, |at| at + 10);
+    let query = url
+        .find("Signature=")
+        .map_or(url.rfind('/').expect("a path") + 1, |at| at + 10);
     let places = (query..url.len()).filter(|at| url.as_bytes()[*at].is_ascii_alphanumeric());
     for at in places {
         let mut changed = url.clone().into_bytes();
@@ -207,7 +230,12 @@ async fn a_link_to_nothing_is_not_found(linked: Linked) {
     assert_eq!(linked.get(&url, &[]).await.status, 404);
     linked.case.put("a", b"x").await;
     let url = linked.link("a", 60).await;
-    linked.case.blobs.delete(&[linked.case.id("a")]).await.expect("deleted");
+    linked
+        .case
+        .blobs
+        .delete(&[linked.case.id("a")])
+        .await
+        .expect("deleted");
     assert_eq!(linked.get(&url, &[]).await.status, 404);
 }
 
@@ -226,7 +254,11 @@ async fn lives_of_links_are_bounded(linked: Linked) {
     }
     for length in [None, Some(MAX_UPLOAD_BYTES + 1)] {
         let meta = BlobMeta { length, ..meta() };
-        let link = linked.case.blobs.upload_link(&key, &meta, MAX_LINK_TTL).await;
+        let link = linked
+            .case
+            .blobs
+            .upload_link(&key, &meta, MAX_LINK_TTL)
+            .await;
         assert!(matches!(link, Err(BlobError::Invalid(_))), "{length:?}");
     }
 }
@@ -239,7 +271,10 @@ async fn an_upload_link_takes_what_was_announced(linked: Linked) {
         .upload_link(&key, &announced(), MAX_LINK_TTL)
         .await
         .expect("a link");
-    assert!(link.headers.contains(&("content-type".to_owned(), "audio/wav".to_owned())));
+    assert!(
+        link.headers
+            .contains(&("content-type".to_owned(), "audio/wav".to_owned()))
+    );
     let answer = request("PUT", &linked.url(&link.url), &link.headers, b"abc").await;
     assert_eq!(answer.status, 200);
     let (head, bytes) = linked.case.blobs.get(&key, None).await.expect("an object");
@@ -262,18 +297,31 @@ async fn an_upload_link_takes_nothing_else(linked: Linked) {
     let url = linked.url(&link.url);
     for body in ["", "ab", "abcd", "abd"] {
         let answer = request("PUT", &url, &link.headers, body.as_bytes()).await;
-        assert!((400..500).contains(&answer.status), "{body:?}: {}", answer.status);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{body:?}: {}",
+            answer.status
+        );
     }
     for kind in ["audio/mpeg", "text/html"] {
         let mut headers = link.headers.clone();
         headers.retain(|(name, _)| name != "content-type");
         headers.push(("content-type".to_owned(), kind.to_owned()));
         let answer = request("PUT", &url, &headers, b"abc").await;
-        assert!((400..500).contains(&answer.status), "{kind}: {}", answer.status);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{kind}: {}",
+            answer.status
+        );
     }
     assert!(linked.case.is_absent("a").await);
     let bytes = stream(vec![Bytes::from_static(b"abc")]);
-    linked.case.blobs.put(&key, announced(), bytes).await.expect("stored otherwise");
+    linked
+        .case
+        .blobs
+        .put(&key, announced(), bytes)
+        .await
+        .expect("stored otherwise");
     if let Some(created) = linked.web.created(&linked.case.prefix).await {
         assert!(created.is_empty() || created == [(key, 3)], "{created:?}");
     }
@@ -282,7 +330,12 @@ async fn an_upload_link_takes_nothing_else(linked: Linked) {
 async fn an_upload_link_ends_on_time(linked: Linked) {
     let key = linked.case.key("a");
     let ttl = Duration::from_secs(20);
-    let link = linked.case.blobs.upload_link(&key, &announced(), ttl).await.expect("a link");
+    let link = linked
+        .case
+        .blobs
+        .upload_link(&key, &announced(), ttl)
+        .await
+        .expect("a link");
     linked.web.advance(Duration::from_secs(21)).await;
     let answer = request("PUT", &linked.url(&link.url), &link.headers, b"abc").await;
     assert_eq!(answer.status, 403);
