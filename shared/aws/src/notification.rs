@@ -95,7 +95,6 @@ mod tests {
         assert_eq!(objects_created(&gone), Some(Vec::new()));
         for body in [
             "",
-            "[]",
             "text",
             &message("ObjectCreated:Put", "%zz"),
             &message("ObjectCreated:Put", "%ff"),

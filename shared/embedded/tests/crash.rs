@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -228,9 +229,13 @@ async fn killed_at_random_with_objects() {
     }
 
     blobs.remove_orphans().await.unwrap();
-    let files: usize = std::fs::read_dir(folder.path().join("blobs"))
-        .unwrap()
-        .map(|fan| std::fs::read_dir(fan.unwrap().path()).unwrap().count())
-        .sum();
+    let mut files = 0;
+    for fan in std::fs::read_dir(folder.path().join("blobs")).unwrap() {
+        for file in std::fs::read_dir(fan.unwrap().path()).unwrap() {
+            let mode = file.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            files += 1;
+        }
+    }
     assert_eq!(files, listed.len(), "a file for each object, and no other");
 }

@@ -11,6 +11,10 @@ use tokio::sync::oneshot;
 use super::{Files, rows};
 use crate::reader::Readers;
 
+/// Threads that unlink side by side, and the fewest files worth one.
+const TOGETHER: usize = 16;
+const SHARE: usize = 32;
+
 /// What the broom is told.
 pub(crate) enum Order {
     /// An overwrite's commit is durable: this file is nobody's.
@@ -85,12 +89,9 @@ fn serve(files: &Files, readers: &Readers, told: &Receiver<Order>) {
                 }
             }
             Some(Order::Deleted { files: gone, reply }) => {
-                let results = gone.into_iter().map(|file| {
-                    let unlinked = file.map_or(Ok(()), |file| unlink(files, &file));
-                    unlinked.map_err(|error| StoreError::Unavailable(error.to_string()))
-                });
+                let results = unlink_all(files, &gone);
                 // A caller that has gone needs no answer.
-                let _ = reply.send(Ok(results.collect()));
+                let _ = reply.send(Ok(results));
             }
             Some(Order::Sweep(reply)) => sweeps.push(Sweep {
                 next: 0,
@@ -106,6 +107,33 @@ fn unlink(files: &Files, name: &str) -> std::io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Side by side: some file systems take milliseconds for each, waiting for the disk.
+fn unlink_all(files: &Files, gone: &[Option<String>]) -> Vec<Result<(), StoreError>> {
+    let one = |file: &Option<String>| {
+        let unlinked = file.as_deref().map_or(Ok(()), |file| unlink(files, file));
+        unlinked.map_err(|error| StoreError::Unavailable(error.to_string()))
+    };
+    let share = gone.len().div_ceil(TOGETHER).max(SHARE);
+    // What stays if a thread cannot be had.
+    let left = StoreError::Unavailable("the file stays until the next start".to_owned());
+    let mut results = vec![Err(left); gone.len()];
+    std::thread::scope(|scope| {
+        for (gone, results) in gone.chunks(share).zip(results.chunks_mut(share)) {
+            let work = move || {
+                for (file, result) in gone.iter().zip(results) {
+                    *result = one(file);
+                }
+            };
+            if gone.len() < SHARE {
+                work();
+            } else {
+                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+            }
+        }
+    });
+    results
 }
 
 /// One step of the sweep that began first.
