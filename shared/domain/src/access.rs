@@ -34,6 +34,12 @@ pub enum Scope {
     /// Resend, replay and test callbacks.
     #[serde(rename = "deliveries:write")]
     DeliveriesWrite,
+    /// Read, search and play recordings; read who listened.
+    #[serde(rename = "recordings:read")]
+    RecordingsRead,
+    /// Register and upload recordings; make and revoke links; set PINs.
+    #[serde(rename = "recordings:write")]
+    RecordingsWrite,
     /// Read the change history.
     #[serde(rename = "history:read")]
     HistoryRead,
@@ -44,13 +50,15 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::EventsWrite,
         Self::CallsRead,
         Self::SettingsRead,
         Self::SettingsWrite,
         Self::DeliveriesRead,
         Self::DeliveriesWrite,
+        Self::RecordingsRead,
+        Self::RecordingsWrite,
         Self::HistoryRead,
         Self::Admin,
     ];
@@ -64,6 +72,8 @@ impl Scope {
             Self::SettingsWrite => "settings:write",
             Self::DeliveriesRead => "deliveries:read",
             Self::DeliveriesWrite => "deliveries:write",
+            Self::RecordingsRead => "recordings:read",
+            Self::RecordingsWrite => "recordings:write",
             Self::HistoryRead => "history:read",
             Self::Admin => "admin",
         }

@@ -3,10 +3,18 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use ringfence_ports::{Clock, Keys, Queue, Random, Table};
+use ringfence_ports::{Blobs, Clock, Keys, Queue, Random, Table};
 use ringfence_webhook::Sender;
 
-use crate::{access::ApiKey, cache::Cache, history::Turns, settings::AccountConfig};
+use crate::{
+    access::ApiKey,
+    cache::Cache,
+    derived::DerivedKeys,
+    history::Turns,
+    pin::{Argon2Pins, PinHasher},
+    recording::{NoBlobs, RecordingDays},
+    settings::{AccountConfig, RecordingRules},
+};
 
 /// The ports, the sender, and what this process keeps in memory for some seconds. One per process.
 pub struct App {
@@ -20,6 +28,11 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// Recordings' audio. Until [`App::with_blobs`] gives it a store, everything that needs one is
+    /// unavailable.
+    pub blobs: Arc<dyn Blobs>,
+    /// Computes the hash of a PIN.
+    pub pin_hasher: Arc<dyn PinHasher>,
     /// Sends callbacks.
     pub sender: Sender,
     /// The origin under which the world reaches this installation (`https://calls.example.com`), for
@@ -27,6 +40,11 @@ pub struct App {
     pub public_origin: Option<String>,
     pub(crate) api_keys: Cache<ApiKey>,
     pub(crate) configs: Cache<AccountConfig>,
+    pub(crate) rules: Cache<RecordingRules>,
+    pub(crate) derived: DerivedKeys,
+    pub(crate) recording_days: RecordingDays,
+    /// Bounds the memory that hashing PINs takes at a time.
+    pub(crate) pin_places: tokio::sync::Semaphore,
     pub(crate) turns: Turns,
 }
 
@@ -52,17 +70,31 @@ impl App {
             keys,
             clock,
             random,
+            blobs: Arc::new(NoBlobs),
+            pin_hasher: Arc::new(Argon2Pins),
             sender,
             public_origin: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            rules: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            derived: DerivedKeys::default(),
+            recording_days: RecordingDays::default(),
+            pin_places: tokio::sync::Semaphore::new(crate::pin::MAX_CONCURRENT_HASHES),
             turns: Turns::new(),
         }
+    }
+
+    /// The same app with a store for recordings' audio.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Arc<dyn Blobs>) -> Self {
+        self.blobs = blobs;
+        self
     }
 
     /// Forgets cached settings and keys, after a change in this process.
     pub(crate) fn forget_cached(&self) {
         self.api_keys.clear();
         self.configs.clear();
+        self.rules.clear();
     }
 }

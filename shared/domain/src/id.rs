@@ -21,6 +21,12 @@ pub enum Kind {
     Job,
     /// A signing secret of a callback: `sec_`.
     SigningSecret,
+    /// A recording: `rec_`. Its time is when the recording began, not when it was registered.
+    Recording,
+    /// A link to a recording: `lnk_`.
+    Link,
+    /// An entry of the log of who listened: `lsn_`.
+    Listen,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -35,6 +41,9 @@ impl Kind {
             Self::Delivery => "dlv_",
             Self::Job => "job_",
             Self::SigningSecret => "sec_",
+            Self::Recording => "rec_",
+            Self::Link => "lnk_",
+            Self::Listen => "lsn_",
             Self::Event => "evt_",
         }
     }

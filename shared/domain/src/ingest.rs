@@ -14,6 +14,7 @@ use crate::{
     callback::{self, message::DispatchMessage},
     event::{ErrorCode, Event, EventError},
     keyspace,
+    recording::import,
     settings::{AccountConfig, EndpointKind},
 };
 
@@ -77,6 +78,13 @@ impl App {
                     continue;
                 }
             };
+            let names_object = match import::object_of(&event) {
+                Ok(object) => object.is_some(),
+                Err(error) => {
+                    outcomes.push(Accepted::Refused(error));
+                    continue;
+                }
+            };
             let document = to_doc(&event)?;
             let key = keyspace::event(&config.account.id, event.subject(), &event.id);
             if several {
@@ -88,8 +96,13 @@ impl App {
                 }
                 seen.insert(key.clone(), pending.len());
             }
-            let delivery = delivery_for(config, &event, now);
-            let unit = unit_of(
+            // Ringfence announces the recording itself, once it has looked at the object.
+            let delivery = if names_object {
+                None
+            } else {
+                delivery_for(config, &event, now)
+            };
+            let mut unit = unit_of(
                 config,
                 &event,
                 &document,
@@ -97,6 +110,9 @@ impl App {
                 delivery.as_deref(),
                 now,
             )?;
+            if names_object {
+                unit.sends.push(import::message(&event)?);
+            }
             pending.push((outcomes.len(), key, document));
             outcomes.push(Accepted::New {
                 id: event.id,

@@ -18,6 +18,9 @@ pub const DISPATCH: QueueName = QueueName("dispatch");
 /// Steps of background jobs.
 pub const JOBS: QueueName = QueueName("jobs");
 
+/// Objects that events name, to be looked at and made recordings of.
+pub const RECORDINGS: QueueName = QueueName("recordings");
+
 /// The row of an account.
 pub fn account(account: &str) -> Key {
     Key::new(format!("acc/{account}"), "account")
@@ -151,6 +154,102 @@ pub(crate) const JOBS_PREFIX: &str = "jobs/";
 /// A background job of an account.
 pub fn job(account: &str, job: &str) -> Key {
     Key::new(format!("{JOBS_PREFIX}{account}"), job)
+}
+
+/// A recording's row; `None` when `recording` is no id of one. Its id tells when it began, so that
+/// recordings sort by that.
+pub fn recording(account: &str, recording: &str) -> Option<Key> {
+    let at = id::time_of(id::Kind::Recording, recording)?;
+    Some(Key::new(
+        recording_partition(account, &day(at), shard_of(recording)),
+        recording,
+    ))
+}
+
+/// One of the partitions that hold an account's recordings of a day.
+pub fn recording_partition(account: &str, day: &str, shard: u8) -> String {
+    format!("rec/{account}/{day}/{shard}")
+}
+
+/// A day on which an account has recordings.
+pub fn recording_day(account: &str, day: &str) -> Key {
+    Key::new(recording_days(account), day)
+}
+
+/// The partition of [`recording_day`].
+pub fn recording_days(account: &str) -> String {
+    format!("recdays/{account}")
+}
+
+/// Index 0: recordings of an agent.
+pub fn recording_of_agent(account: &str, agent: &str, recording: &str) -> Key {
+    Key::new(
+        agent_partition(account, agent, shard_of(recording)),
+        recording,
+    )
+}
+
+/// One of the partitions of [`recording_of_agent`].
+pub fn agent_partition(account: &str, agent: &str, shard: u8) -> String {
+    format!("recagent/{account}/{shard}/{agent}")
+}
+
+/// Index 1: recordings of a team.
+pub fn recording_of_team(account: &str, team: &str, recording: &str) -> Key {
+    Key::new(
+        team_partition(account, team, shard_of(recording)),
+        recording,
+    )
+}
+
+/// One of the partitions of [`recording_of_team`].
+pub fn team_partition(account: &str, team: &str, shard: u8) -> String {
+    format!("recteam/{account}/{shard}/{team}")
+}
+
+/// Says that a call has this recording; stands beside the call's events.
+pub fn recording_of_call(account: &str, call: &str, recording: &str) -> Key {
+    Key::new(
+        subject_partition(account, Subject::Call(call)),
+        format!("rec/{recording}"),
+    )
+}
+
+/// A link to a recording, found by the hash of its secret.
+pub fn link(sha256_hex: &str) -> Key {
+    Key::new(format!("lnk/{sha256_hex}"), "link")
+}
+
+/// Says where a recording's link stands.
+pub fn link_of_recording(recording: &str, link: &str) -> Key {
+    let sort = if link.is_empty() { "-" } else { link };
+    Key::new(format!("links/{recording}"), sort)
+}
+
+/// An entry of the log of who listened to a recording; the id sorts by time.
+pub fn listen(recording: &str, listen: &str) -> Key {
+    let sort = if listen.is_empty() { "-" } else { listen };
+    Key::new(format!("heard/{recording}"), sort)
+}
+
+/// Counts attempts at a PIN in one window of time. `scope` is an address, a recording or an account.
+pub fn pin_attempts(scope: &str, window: i64) -> Key {
+    Key::new(format!("pin/{scope}"), format!("n/{window:015}"))
+}
+
+/// Counts all attempts that one setting of a PIN has seen.
+pub fn pin_lifetime(scope: &str, version: &str) -> Key {
+    Key::new(format!("pin/{scope}"), format!("life/{version}"))
+}
+
+/// Stands while a scope is locked; `life`: for as long as that setting of the PIN is in force.
+pub fn pin_lock(scope: &str) -> Key {
+    Key::new(format!("pin/{scope}"), "lock")
+}
+
+/// The same for a setting of a PIN that has seen too many attempts.
+pub fn pin_closed(scope: &str, version: &str) -> Key {
+    Key::new(format!("pin/{scope}"), format!("closed/{version}"))
 }
 
 /// The UTC day of an instant, as `20261121`.

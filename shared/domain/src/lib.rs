@@ -7,11 +7,15 @@ pub mod app;
 mod cache;
 pub mod callback;
 pub mod calls;
+mod derived;
 pub mod event;
 pub mod history;
 pub mod id;
 pub mod ingest;
 pub mod keyspace;
+pub mod link;
+pub mod pin;
+pub mod recording;
 pub mod settings;
 
 pub use app::App;

@@ -56,7 +56,11 @@ async fn as_problem(response: Response) -> Response {
     let is_problem = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+        .is_some_and(|kind| {
+            let kind = kind.as_bytes();
+            // A page for people says the same in their words.
+            kind.starts_with(b"application/problem+json") || kind.starts_with(b"text/html")
+        });
     if is_problem {
         return response;
     }

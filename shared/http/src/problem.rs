@@ -4,9 +4,10 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
-    access::AccessError, callback::log::CallbackError, settings::SettingsError,
+    access::AccessError, callback::log::CallbackError, recording::RecordingError,
+    settings::SettingsError,
 };
-use ringfence_ports::{KeysError, StoreError};
+use ringfence_ports::{BlobError, KeysError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,6 +44,20 @@ pub enum Code {
     UnsupportedMediaType,
     /// The endpoint did not answer the verification challenge.
     ChallengeFailed,
+    /// What arrived as a recording is not audio, or not what was announced.
+    NotAudio,
+    /// The range lies outside of the audio.
+    RangeNotSatisfiable,
+    /// It was there once.
+    Gone,
+    /// A link asks for a PIN.
+    PinRequired,
+    /// The PIN is wrong.
+    WrongPin,
+    /// A link asks for a login.
+    LoginRequired,
+    /// Too many wrong PINs.
+    PinLocked,
     /// `If-Match` is missing.
     PreconditionRequired,
     /// Too many requests.
@@ -55,7 +70,7 @@ pub enum Code {
 
 impl Code {
     /// The whole catalogue.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidQuery,
@@ -75,6 +90,14 @@ impl Code {
         Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
+        // Behind those of the same status that a rejection of axum's stands for.
+        Self::NotAudio,
+        Self::RangeNotSatisfiable,
+        Self::Gone,
+        Self::PinRequired,
+        Self::WrongPin,
+        Self::LoginRequired,
+        Self::PinLocked,
     ];
 
     /// The stable name.
@@ -189,6 +212,48 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The endpoint did not answer the verification challenge",
                 "Let the endpoint answer the challenge, or save without it.",
+            ),
+            Self::NotAudio => (
+                "not-audio",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "What arrived is not the recording that was announced",
+                "Register it again and send the file itself: WAV (PCM, mu-law, A-law), MP3, Ogg, FLAC or M4A.",
+            ),
+            Self::RangeNotSatisfiable => (
+                "range-not-satisfiable",
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "The range lies outside of the audio",
+                "Ask for a range within the length in detail.",
+            ),
+            Self::Gone => (
+                "gone",
+                StatusCode::GONE,
+                "It was there once, and is not any more",
+                "Ask whoever gave you the link for a new one, if detail leaves hope.",
+            ),
+            Self::PinRequired => (
+                "pin-required",
+                StatusCode::FORBIDDEN,
+                "This recording asks for a PIN",
+                "POST the PIN to the link, as {\"pin\": \"…\"} or a form, and send the cookie that you get.",
+            ),
+            Self::WrongPin => (
+                "wrong-pin",
+                StatusCode::FORBIDDEN,
+                "The PIN is wrong",
+                "Try again with the right PIN; after some wrong ones none is looked at for a while.",
+            ),
+            Self::LoginRequired => (
+                "login-required",
+                StatusCode::FORBIDDEN,
+                "This recording is for people of the account",
+                "Send an API key of the account with the scope recordings:read.",
+            ),
+            Self::PinLocked => (
+                "pin-locked",
+                StatusCode::TOO_MANY_REQUESTS,
+                "There were too many wrong PINs",
+                "Come back after Retry-After; without one, ask for a new PIN.",
             ),
             Self::PreconditionRequired => (
                 "precondition-required",
@@ -437,5 +502,63 @@ impl From<KeysError> for Problem {
     fn from(error: KeysError) -> Self {
         tracing::error!(%error, "a key cannot be used");
         Self::new(Code::Unavailable)
+    }
+}
+
+impl From<RecordingError> for Problem {
+    fn from(error: RecordingError) -> Self {
+        match error {
+            RecordingError::NotFound => Self::not_found("recording"),
+            RecordingError::NoLink => Self::not_found("link"),
+            RecordingError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            RecordingError::IdReused => Self::new(Code::Conflict).detail(
+                "Another recording of this call was registered under this external_id, with other facts.",
+            ),
+            RecordingError::NotStored => {
+                Self::new(Code::Conflict).detail("No audio of this recording has arrived yet.")
+            }
+            RecordingError::AlreadyStored => {
+                Self::new(Code::Conflict).detail("The audio of this recording is there already.")
+            }
+            RecordingError::Refused(refusal) => Self::new(Code::NotAudio).detail(refusal.reason()),
+            RecordingError::Deleted => {
+                Self::new(Code::Gone).detail("This recording was deleted.")
+            }
+            RecordingError::Range { length } => Self::new(Code::RangeNotSatisfiable)
+                .detail(format!("The audio has {length} bytes.")),
+            RecordingError::Damaged => {
+                tracing::error!("a stored recording is damaged");
+                Self::new(Code::Internal)
+            }
+            RecordingError::Store(error) => error.into(),
+            RecordingError::Blob(error) => error.into(),
+            RecordingError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::NotFound => Self::not_found("recording"),
+            BlobError::Range { length } => Self::new(Code::RangeNotSatisfiable)
+                .detail(format!("The audio has {length} bytes.")),
+            BlobError::Mismatch => Self::new(Code::NotAudio)
+                .detail("What arrived has another length or checksum than was announced."),
+            BlobError::Invalid(cause) => {
+                tracing::error!(cause, "invalid request of an object");
+                Self::new(Code::Internal)
+            }
+            BlobError::Damaged => {
+                tracing::error!("a stored object is damaged");
+                Self::new(Code::Internal)
+            }
+            BlobError::Unavailable(cause) => {
+                tracing::error!(cause, "the object store is unavailable");
+                Self::new(Code::Unavailable)
+            }
+        }
     }
 }

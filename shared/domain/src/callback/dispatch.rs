@@ -332,6 +332,8 @@ impl Dispatcher {
             delivery.next_at = None;
             return self.store(&delivery, Vec::new()).await.map(drop);
         };
+        let linked = app.with_link(&delivery.event_type, stored).await?;
+        let stored = linked.as_deref().unwrap_or(stored);
         let body = render(endpoint, config.masking.callbacks, stored, &delivery.id)
             .ok_or(DispatchError::Message)?;
         let tried = app.request(endpoint, &delivery.id, body).await;

@@ -1,5 +1,5 @@
-//! What Ringfence itself has to say about an account's endpoints: they fail, are disabled, are well
-//! again. Kept as events, and sent to the account's `operational` callback.
+//! What Ringfence itself has to say to an account: endpoints fail, are disabled, are well again; a PIN
+//! was guessed at too often. Kept as events, and sent to the account's `operational` callback.
 
 use jiff::Timestamp;
 use ringfence_ports::{Op, Page, Position, Put, Query, StoreError, Unit, When};
@@ -33,6 +33,9 @@ pub enum OperationalType {
     /// The endpoint is disabled; what arrives is held.
     #[serde(rename = "callback.disabled")]
     Disabled,
+    /// Too many wrong PINs: no more are looked at for a while.
+    #[serde(rename = "recording.pin_locked")]
+    PinLocked,
 }
 
 impl OperationalType {
@@ -42,6 +45,7 @@ impl OperationalType {
             Self::Failing => "callback.failing",
             Self::Recovered => "callback.recovered",
             Self::Disabled => "callback.disabled",
+            Self::PinLocked => "recording.pin_locked",
         }
     }
 }
@@ -65,11 +69,18 @@ pub struct OperationalEvent {
 /// What an operational event tells.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OperationalData {
-    /// The callback concerned.
-    pub callback: EndpointKind,
+    /// The callback concerned, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<EndpointKind>,
     /// Since when every attempt has failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
+    /// The recording concerned, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
+    /// When a lock ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Timestamp>,
     /// In plain words, with what to do.
     pub message: String,
 }
@@ -167,7 +178,14 @@ impl App {
                 self.configs.forget(account);
                 return Ok(());
             };
-            let mut unit = self.operational_event(config, kind, event_type, &after, message)?;
+            let data = OperationalData {
+                callback: Some(kind),
+                failing_since: after.failing_since,
+                recording: None,
+                locked_until: None,
+                message,
+            };
+            let mut unit = self.operational_event(config, event_type, data)?;
             unit.ops
                 .insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
             let result = if event_type == OperationalType::Disabled {
@@ -201,13 +219,12 @@ impl App {
         Err(StoreError::Busy)
     }
 
-    fn operational_event(
+    /// The unit that tells an account something: the event's row, and its delivery.
+    pub(crate) fn operational_event(
         &self,
         config: &AccountConfig,
-        kind: EndpointKind,
         event_type: OperationalType,
-        state: &EndpointState,
-        message: String,
+        data: OperationalData,
     ) -> Result<Unit, StoreError> {
         let now = self.clock.now();
         let account = &config.account.id;
@@ -216,18 +233,15 @@ impl App {
             timestamp: now,
             id: id::new(id::Kind::Event, now, &*self.random),
             account_id: account.clone(),
-            data: OperationalData {
-                callback: kind,
-                failing_since: state.failing_since,
-                message,
-            },
+            data,
         };
+        let about_itself = event.data.callback == Some(EndpointKind::Operational);
         let raw: Box<RawValue> =
             to_raw_value(&event).map_err(|_| StoreError::Invalid("an event does not serialize"))?;
         // An operational callback that fails is not reported to itself.
         let delivery = config
             .endpoint(EndpointKind::Operational)
-            .filter(|endpoint| endpoint.enabled && kind != EndpointKind::Operational)
+            .filter(|endpoint| endpoint.enabled && !about_itself)
             .map(|_| {
                 let subject = Subject::Task(&event.id);
                 super::delivery_id(account, EndpointKind::Operational, subject, &event.id, now)

@@ -30,6 +30,7 @@ mod terms;
 
 pub use body::{Body, BodyFormat, RenderError, render, render_stored};
 pub use call::{Call, CallState};
+pub(crate) use check::event as check_event;
 pub use data::{EventData, PhoneNumber, Progress, Recording};
 pub use error::{Batch, BatchError, ErrorCode, EventError};
 pub use json::{MAX_DEPTH, Source};

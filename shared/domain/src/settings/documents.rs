@@ -227,7 +227,10 @@ impl App {
     }
 
     /// The documents of the account and of its agency; for an agency, the account's is empty.
-    async fn documents<D: Document>(&self, tenant: &Tenant) -> Result<(D, D), StoreError> {
+    pub(super) async fn documents<D: Document>(
+        &self,
+        tenant: &Tenant,
+    ) -> Result<(D, D), StoreError> {
         let account = match tenant {
             Tenant::Agency(_) => return Ok((D::default(), self.document(tenant).await?.value)),
             Tenant::Account(account) => account,

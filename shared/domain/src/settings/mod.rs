@@ -10,6 +10,7 @@ mod error;
 mod fields;
 mod load;
 mod merge_patch;
+mod recordings;
 mod resolve;
 mod secret;
 mod security;
@@ -32,6 +33,10 @@ pub use challenge::CHALLENGE_TYPE;
 pub use document::Edit;
 pub use documents::SavedCallbacks;
 pub use error::{FieldError, SettingsError};
+pub(crate) use recordings::days_after;
+pub use recordings::{
+    Access, DEFAULT_LINK_DAYS, EffectiveRecordings, EncryptionMode, MAX_LINK_DAYS, RecordingRules,
+};
 pub use resolve::{Origin, Sourced};
 pub use secret::{
     DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS, MAX_SECRETS, NewSecret, SecretInfo, SecretType,

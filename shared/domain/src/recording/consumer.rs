@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ringfence_ports::{Consumer, ObjectCreated, Received};
+use serde::Deserialize;
+
+use super::{RecordingError, import::Import, recording_at};
+use crate::App;
+
+/// Works on two queues: [`crate::keyspace::RECORDINGS`], objects that events name, and
+/// [`ringfence_ports::OBJECTS`], what the store tells of objects that were created.
+pub struct RecordingConsumer {
+    app: Arc<App>,
+}
+
+impl RecordingConsumer {
+    /// A consumer over this app.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    async fn take(&self, body: &str) -> Result<(), RecordingError> {
+        match serde_json::from_str::<Body>(body) {
+            Ok(Body::Import(import)) => {
+                let Some(config) = self.app.account_config(&import.account).await? else {
+                    return Ok(());
+                };
+                settled(self.app.import_recording(&config, &import).await.map(drop))
+            }
+            Ok(Body::Created(created)) => self.created(&created).await,
+            // No retry mends that.
+            Err(_) => {
+                tracing::warn!("a message tells neither of an import nor of an object");
+                Ok(())
+            }
+        }
+    }
+
+    async fn created(&self, created: &ObjectCreated) -> Result<(), RecordingError> {
+        let Some((account, recording)) = recording_at(&created.key) else {
+            return Ok(());
+        };
+        let Some(config) = self.app.account_config(account).await? else {
+            return Ok(());
+        };
+        settled(
+            self.app
+                .complete_recording(&config, recording)
+                .await
+                .map(drop),
+        )
+    }
+}
+
+/// What is decided once and for all is done with; anything else is tried again.
+fn settled(result: Result<(), RecordingError>) -> Result<(), RecordingError> {
+    match result {
+        Err(
+            error @ (RecordingError::NotFound
+            | RecordingError::Refused(_)
+            | RecordingError::Deleted
+            | RecordingError::IdReused
+            | RecordingError::Fields(_)),
+        ) => {
+            tracing::warn!(%error, "an object did not become a recording");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+#[async_trait]
+impl Consumer for RecordingConsumer {
+    async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
+        let mut failed = Vec::new();
+        for message in batch {
+            if let Err(error) = self.take(&message.body).await {
+                tracing::warn!(message = message.id, receives = message.receives, %error, "an object could not be looked at");
+                failed.push(message.id);
+            }
+        }
+        failed
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Body {
+    Import(Import),
+    Created(ObjectCreated),
+}

@@ -1,0 +1,210 @@
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use ringfence_ports::{BlobError, BlobId, BlobMeta, ByteStream, Op, StoreError, Unit, When};
+
+use super::{
+    ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
+    audio::{AudioFormat, HEAD_BYTES},
+    register::parse_sha256,
+};
+use crate::{
+    App,
+    event::{Event, EventData, EventType, Recording as EventRecording},
+    id,
+    ingest::Accepted,
+    settings::{AccountConfig, EncryptionMode, EndpointKind},
+};
+
+impl App {
+    /// Stores a recording's audio as it comes, in constant memory, and makes it available.
+    pub async fn upload_recording(
+        &self,
+        config: &AccountConfig,
+        recording: &str,
+        bytes: ByteStream,
+    ) -> Result<Recording, RecordingError> {
+        let stored = self.recording(&config.account.id, recording).await?;
+        let recording = stored.recording;
+        match recording.status {
+            Status::Pending => {}
+            Status::Available => return Err(RecordingError::AlreadyStored),
+            Status::Deleted => return Err(RecordingError::Deleted),
+            Status::Refused => return Err(refused(&recording)),
+        }
+        if recording.encryption == EncryptionMode::Client {
+            let before = StoredRecording {
+                recording,
+                version: stored.version,
+            };
+            return self.upload_sealed(config, &before, bytes).await;
+        }
+        let meta = BlobMeta {
+            content_type: recording.content_type.clone(),
+            length: recording.size,
+            sha256: recording.sha256.as_deref().and_then(parse_sha256),
+        };
+        // Nothing of a mismatch is stored: it can be sent again.
+        self.blobs.put(&recording.blob, meta, bytes).await?;
+        self.complete_recording(config, &recording.id).await
+    }
+
+    /// Looks at what was stored for a recording: audio makes it available, and is announced to the
+    /// account's callback with a link; anything else is removed. Repeating it changes nothing.
+    pub async fn complete_recording(
+        &self,
+        config: &AccountConfig,
+        recording: &str,
+    ) -> Result<Recording, RecordingError> {
+        for _ in 0..ATTEMPTS {
+            let stored = self.recording(&config.account.id, recording).await?;
+            match stored.recording.status {
+                Status::Available => {
+                    // A process may have died between the two.
+                    self.announce_recording(config, &stored.recording).await?;
+                    return Ok(stored.recording);
+                }
+                Status::Deleted => return Err(RecordingError::Deleted),
+                Status::Refused => return Err(refused(&stored.recording)),
+                Status::Pending => {}
+            }
+            let seen = self.look_at(&stored.recording).await?;
+            let refusal = seen.status == Status::Refused;
+            if refusal {
+                self.remove_audio(&stored.recording).await?;
+            }
+            match self.settle_recording(config, &stored, &seen).await {
+                Ok(()) => {}
+                Err(StoreError::Condition { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            if refusal {
+                return Err(refused(&seen));
+            }
+            self.announce_recording(config, &seen).await?;
+            return Ok(seen);
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// The recording as it is once its object has been looked at.
+    async fn look_at(&self, recording: &Recording) -> Result<Recording, RecordingError> {
+        let absent = |error| match error {
+            BlobError::NotFound => RecordingError::NotStored,
+            error => error.into(),
+        };
+        let mut seen = recording.clone();
+        let mut refuse = |refusal| {
+            seen.status = Status::Refused;
+            seen.refusal = Some(refusal);
+            seen.clone()
+        };
+        let (object, mut bytes) = match self.blobs.get(&recording.blob, Some(0..HEAD_BYTES)).await {
+            // Nothing in it.
+            Err(BlobError::Range { .. }) => return Ok(refuse(Refusal::NotAudio)),
+            other => other.map_err(absent)?,
+        };
+        let mut head = Vec::new();
+        while let Some(part) = bytes.next().await {
+            head.extend_from_slice(&part?);
+        }
+        let Some(format) = AudioFormat::sniff(&head) else {
+            return Ok(refuse(Refusal::NotAudio));
+        };
+        let sha256 = object.sha256.map(|sha256| id::hex(&sha256));
+        let is_other = recording.size.is_some_and(|size| size != object.length)
+            || matches!((&recording.sha256, &sha256), (Some(told), Some(found)) if told != found);
+        if is_other {
+            return Ok(refuse(Refusal::Mismatch));
+        }
+        seen.status = Status::Available;
+        format.content_type().clone_into(&mut seen.content_type);
+        seen.size = Some(object.length);
+        seen.sha256 = seen.sha256.or(sha256);
+        seen.stored_at = Some(self.clock.now());
+        Ok(seen)
+    }
+
+    pub(super) async fn remove_audio(&self, recording: &Recording) -> Result<(), RecordingError> {
+        let id = BlobId {
+            key: recording.blob.clone(),
+            version: None,
+        };
+        for removed in self.blobs.delete(&[id]).await? {
+            removed?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was seen; and the link that goes with the announcement, if somebody wants that.
+    pub(super) async fn settle_recording(
+        &self,
+        config: &AccountConfig,
+        before: &StoredRecording,
+        after: &Recording,
+    ) -> Result<(), StoreError> {
+        let mut unit = Unit {
+            ops: vec![
+                Op::Put(after.put(When::Version(before.version))?),
+                Op::Put(after.call_put()),
+            ],
+            sends: Vec::new(),
+        };
+        let is_wanted = config
+            .endpoint(EndpointKind::Cdr)
+            .is_some_and(|endpoint| endpoint.wants(EventType::RecordingAvailable));
+        if after.is_available() && is_wanted {
+            unit.ops.extend(self.announced_link_ops(after).await?);
+        }
+        self.table.commit(unit).await
+    }
+
+    /// Accepts the event that tells of a recording. The link is put into it when it is sent.
+    pub(super) async fn announce_recording(
+        &self,
+        config: &AccountConfig,
+        recording: &Recording,
+    ) -> Result<(), RecordingError> {
+        let event = announcement(recording, self.clock.now());
+        match self.accept(config, vec![Ok(event)]).await?.pop() {
+            Some(Accepted::Refused(error)) => {
+                // Every field of it was checked when it was registered.
+                tracing::error!(code = ?error.code, "a recording could not be announced");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn refused(recording: &Recording) -> RecordingError {
+    RecordingError::Refused(recording.refusal.unwrap_or(Refusal::NotAudio))
+}
+
+/// The id of the event that announces a recording.
+pub(crate) fn announcement_id(recording: &str) -> String {
+    format!("{recording}.available")
+}
+
+/// The event that announces a recording: the same each time it is made.
+fn announcement(recording: &Recording, now: Timestamp) -> Event {
+    Event {
+        event_type: EventType::RecordingAvailable,
+        timestamp: recording.stored_at.unwrap_or(now),
+        id: announcement_id(&recording.id),
+        account_id: recording.account.clone(),
+        data: EventData {
+            call_id: Some(recording.call_id.clone()),
+            agent_id: recording.agent_id.clone(),
+            from: recording.from.clone(),
+            to: recording.to.clone(),
+            tags: (!recording.tags.is_empty()).then(|| recording.tags.clone()),
+            recording: Some(EventRecording {
+                id: Some(recording.id.clone()),
+                duration: Some(recording.duration),
+                redacted: recording.redacted.then_some(true),
+                ..EventRecording::default()
+            }),
+            ..EventData::default()
+        },
+    }
+}
