@@ -176,6 +176,51 @@ pub(crate) struct MaskingScopes {
     notifications: Option<bool>,
 }
 
+/// Recording settings. What is left out is not set: the agency's default holds, or Ringfence's.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecordingsDocument {
+    /// For how many days a link to a recording works; 0: for ever. 30 unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 3650)]
+    link_days: Option<u16>,
+    /// What a link asks of whoever opens it; open unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<AccessName>,
+    /// 4 to 12 digits. Written and never read: shown as `***`; `***` keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 4, max_length = 12)]
+    pin: Option<String>,
+    /// How the audio of new recordings is encrypted; provider unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption: Option<EncryptionName>,
+    /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_override: Option<bool>,
+}
+
+/// What a link asks.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AccessName {
+    /// Nothing but the link.
+    Open,
+    /// The PIN.
+    Pin,
+    /// To be somebody of the account.
+    Login,
+}
+
+/// How audio is encrypted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EncryptionName {
+    /// By the store.
+    Provider,
+    /// By Ringfence, before it reaches the store.
+    Client,
+}
+
 /// What an account shares with platforms that post to it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -25,7 +25,7 @@ fn operations(client: &Client, account: &str, agency: &str) -> Vec<(Method, Stri
     }
     assert_eq!(
         found.len(),
-        33,
+        39,
         "an endpoint came or went: {}",
         client.test.account.id
     );

@@ -51,7 +51,7 @@ async fn every_documented_request_is_accepted_and_answered_as_documented() {
             }
         }
     }
-    assert_eq!(tried, 18);
+    assert_eq!(tried, 22);
 }
 
 fn names(value: &Value) -> Vec<&str> {
@@ -102,6 +102,12 @@ async fn the_samples_work_in_turn() {
         .await);
     ok(client
         .put(&client.account(SOURCES), &sample("sources"))
+        .await);
+    ok(client
+        .put(
+            &client.account("/settings/recordings"),
+            &sample("recordings"),
+        )
         .await);
     for (path, name) in [
         (

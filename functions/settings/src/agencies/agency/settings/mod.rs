@@ -1,4 +1,5 @@
 //! `/v1/agencies/{agency}/settings`
 
 pub(crate) mod callbacks;
+pub(crate) mod recordings;
 pub(crate) mod security;
