@@ -20,12 +20,14 @@ enum Guard {
     Platform(Scope),
     /// Twilio, by its signature; a key that comes with it must fit as well.
     Twilio,
+    /// Whoever has the link; a key opens nothing that is not there.
+    Link,
 }
 
-use Guard::{Account, Agency, Open, Platform, Twilio};
+use Guard::{Account, Agency, Link, Open, Platform, Twilio};
 use Scope::{
-    Admin, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, SettingsRead,
-    SettingsWrite,
+    Admin, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, RecordingsRead,
+    RecordingsWrite, SettingsRead, SettingsWrite,
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.
@@ -308,6 +310,123 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Agency(HistoryRead),
         "",
     ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/recordings",
+        Account(RecordingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/recordings/{recording}/complete",
+        Account(RecordingsWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/audio",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/accounts/{account}/recordings/{recording}/audio",
+        Account(RecordingsWrite),
+        "RIFF",
+    ),
+    (
+        "PUT",
+        "/v1/accounts/{account}/recordings/{recording}/pin",
+        Account(RecordingsWrite),
+        r#"{"pin":"402817"}"#,
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/recordings/{recording}/pin",
+        Account(RecordingsWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/links",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/recordings/{recording}/links",
+        Account(RecordingsWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/recordings/{recording}/links",
+        Account(RecordingsWrite),
+        "",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/recordings/{recording}/links/{link}",
+        Account(RecordingsWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/listens",
+        Account(RecordingsRead),
+        "",
+    ),
+    ("GET", "/r/{token}", Link, ""),
+    ("POST", "/r/{token}", Link, r#"{"pin":"402817"}"#),
+    ("GET", "/r/{token}/audio", Link, ""),
+    (
+        "GET",
+        "/v1/accounts/{account}/settings/recordings",
+        Account(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/accounts/{account}/settings/recordings",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/settings/recordings",
+        Account(SettingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/settings/recordings",
+        Agency(SettingsRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/agencies/{agency}/settings/recordings",
+        Agency(SettingsWrite),
+        "{}",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/settings/recordings",
+        Agency(SettingsWrite),
+        "{}",
+    ),
 ];
 
 #[test]
@@ -346,6 +465,12 @@ fn path(template: &str, account: &str, agency: &str) -> String {
         .replace("{call}", "call-1")
         .replace("{delivery}", "dlv_019c1310e4007a70858c50c604032a89")
         .replace("{job}", "job_019c1310e4007a70858c50c604032a89")
+        .replace("{recording}", "rec_019c1310e4007a70858c50c604032a8a")
+        .replace("{link}", "lnk_019c1310e4007a70858c50c604032a89")
+        .replace(
+            "{token}",
+            "v1.1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA",
+        )
         .replace("{key}", "key_019c1310e4007a70858c50c604032a89")
 }
 
@@ -365,6 +490,8 @@ async fn without_a_key_nobody_gets_in() {
             let answer = call(&test, key, method, &path, body).await;
             if let Open = guard {
                 assert_eq!(answer.status, 200, "{method} {path}");
+            } else if let Link = guard {
+                assert_eq!(answer.status, 404, "{method} {path}");
             } else {
                 assert_eq!(answer.status, 401, "{method} {path} {}", answer.json);
                 assert_eq!(answer.json["type"], "/problems/unauthenticated");
@@ -378,7 +505,7 @@ async fn every_scope_but_the_right_one_is_not_enough() {
     let test = app().await;
     for (method, template, guard, body) in ENDPOINTS {
         let (owner, scope) = match guard {
-            Open | Twilio => continue,
+            Open | Twilio | Link => continue,
             Account(scope) => (Owner::Account(test.account.clone()), scope),
             Agency(scope) => (Owner::Agency(test.agency.clone()), scope),
             Platform(scope) => (Owner::Platform, scope),
@@ -443,7 +570,7 @@ async fn another_tenants_id_answers_as_an_absent_one() {
         .await;
     for (method, template, guard, body) in ENDPOINTS {
         let keys: &[&str] = match guard {
-            Open => continue,
+            Open | Link => continue,
             Account(_) | Twilio | Agency(_) => &[&account_key, &agency_key],
             Platform(_) => {
                 for key in [&account_key, &agency_key] {
@@ -499,9 +626,16 @@ async fn what_hangs_under_an_id_of_ours_is_not_found_under_anothers() {
         let (Account(_) | Agency(_)) = guard else {
             continue;
         };
-        let absent = ["{call}", "{delivery}", "{job}", "{key}"]
-            .iter()
-            .any(|part| template.contains(part));
+        let absent = [
+            "{call}",
+            "{delivery}",
+            "{job}",
+            "{key}",
+            "{recording}",
+            "{link}",
+        ]
+        .iter()
+        .any(|part| template.contains(part));
         if absent {
             let answer = call(
                 &test,

@@ -25,12 +25,14 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_ingest::router())
         .merge(ringfence_activities::router())
         .merge(ringfence_callbacks::router())
+        .merge(ringfence_recordings::router())
+        .merge(ringfence_playback::router())
         .merge(ringfence_settings::router())
         .merge(ringfence_history::router())
 }
 
 /// What each tag of the functions' routes is about, in reading order.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 8] = [
     (
         "ingest",
         "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it.",
@@ -46,6 +48,14 @@ const TAGS: [(&str, &str); 6] = [
     (
         "deliveries",
         "What was sent, when, and what came back; send one again.",
+    ),
+    (
+        "recordings",
+        "Register, upload, search and play recordings; make and revoke links to them; read who listened.",
+    ),
+    (
+        "playback",
+        "What stands behind a link to a recording, for whoever was sent one.",
     ),
     (
         "settings",

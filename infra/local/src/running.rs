@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ringfence_domain::{App, keyspace, settings::SettingsError};
 use ringfence_embedded::{Embedded, OpenError, Pump, PumpOptions};
+use ringfence_ports::OBJECTS;
 use ringfence_webhook::{
     Policy, Subnet,
     send::{self, SenderError},
@@ -142,7 +143,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     app.public_origin.clone_from(&config.public_url);
     let sample = setup::sample(&app).await?;
     // Whatever made them fail, a new start is a new chance.
-    for queue in [keyspace::DISPATCH, keyspace::JOBS] {
+    for queue in [
+        keyspace::DISPATCH,
+        keyspace::JOBS,
+        keyspace::RECORDINGS,
+        OBJECTS,
+    ] {
         let count = store.redrive(queue).await.map_err(SettingsError::from)?;
         if count > 0 {
             tracing::warn!(
@@ -167,6 +173,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         config.grace,
     ));
 
+    let recordings = Arc::new(ringfence_recordings::consumer(app.clone()));
     let pump = Pump::new(&store, app.clock.clone())
         .consumer(
             keyspace::DISPATCH,
@@ -191,7 +198,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
                 grace: config.grace,
                 ..PumpOptions::default()
             },
-        );
+        )
+        .consumer(
+            keyspace::RECORDINGS,
+            recordings.clone(),
+            few_at_a_time(config.grace),
+        )
+        .consumer(OBJECTS, recordings, few_at_a_time(config.grace));
     let pump_stopped = told(stopped.clone());
     let pumping = tokio::spawn(async move { pump.run(pump_stopped).await });
     let sweeping = tokio::spawn(sweep(app.clone(), config.sweep_every, stopped));
@@ -248,6 +261,16 @@ impl Running {
             Ok(true) => Drained::Whole,
             _ => Drained::Cut,
         }
+    }
+}
+
+/// For objects that are looked at: each costs a read of the store.
+fn few_at_a_time(grace: Duration) -> PumpOptions {
+    PumpOptions {
+        max_in_flight: 16,
+        max_receives: MAX_RECEIVES,
+        grace,
+        ..PumpOptions::default()
     }
 }
 

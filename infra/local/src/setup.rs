@@ -44,7 +44,8 @@ pub fn open(
         clock,
         Arc::new(SystemRandom::new()),
         sender,
-    );
+    )
+    .with_blobs(store.blobs());
     Ok((store, app))
 }
 

@@ -6,6 +6,8 @@
     reason = "a test that cannot be set up panics"
 )]
 
+mod blobs;
+mod pins;
 mod receiver;
 
 use std::{
@@ -21,6 +23,7 @@ use ringfence_domain::{
     access::{Owner, Scope},
     history::Actor,
     keyspace,
+    recording::RecordingConsumer,
 };
 use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
 use ringfence_ports::contract::{Counting, TestClock, TestRandom};
@@ -30,6 +33,8 @@ use ringfence_webhook::{
 };
 use tower::ServiceExt;
 
+pub use blobs::MemoryBlobs;
+pub use pins::CountingPins;
 pub use receiver::{Answer, Post, Receiver};
 
 /// When test clocks start.
@@ -43,6 +48,10 @@ pub struct TestApp {
     pub clock: TestClock,
     /// What stands before the store, counting.
     pub counting: Arc<Counting<Embedded>>,
+    /// Its recordings' audio.
+    pub blobs: Arc<MemoryBlobs>,
+    /// Counts the hashes of PINs.
+    pub pins: Arc<CountingPins>,
     /// The dispatch queue's pump: [`TestApp::drain`] runs it.
     pump: Arc<Pump>,
     /// The operator's API key.
@@ -94,18 +103,33 @@ impl TestApp {
             ringfence_webhook::send::Options::default(),
         )
         .unwrap();
-        let app = Arc::new(App::new(
+        let blobs = Arc::new(MemoryBlobs::new(shared.clone()));
+        let pins = Arc::new(CountingPins::default());
+        let mut app = App::new(
             counting.clone(),
             counting.clone(),
             keys,
             shared.clone(),
             Arc::new(TestRandom::new(1)),
             sender,
-        ));
+        )
+        .with_blobs(blobs.clone());
+        app.pin_hasher = pins.clone();
+        let app = Arc::new(app);
         let pump = Pump::new(&store, shared)
             .consumer(
                 keyspace::DISPATCH,
                 Arc::new(ringfence_dispatch::consumer(app.clone())),
+                PumpOptions::default(),
+            )
+            .consumer(
+                ringfence_ports::OBJECTS,
+                Arc::new(RecordingConsumer::new(app.clone())),
+                PumpOptions::default(),
+            )
+            .consumer(
+                keyspace::RECORDINGS,
+                Arc::new(RecordingConsumer::new(app.clone())),
                 PumpOptions::default(),
             )
             .consumer(
@@ -140,6 +164,8 @@ impl TestApp {
             app,
             clock,
             counting,
+            blobs,
+            pins,
             pump: Arc::new(pump),
             key: secret.reveal().to_owned(),
             agency,
@@ -244,6 +270,20 @@ impl TestApp {
         }
     }
 
+    /// A GET with the operator's key; `None`: the answer's body broke off.
+    pub async fn try_request(&self, path: &str) -> Option<Vec<u8>> {
+        let request = Request::builder()
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(Body::empty())
+            .unwrap();
+        let router = self.router.lock().unwrap().clone();
+        let router = router.expect("TestApp::serving was not called");
+        let response = router.oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.ok()?;
+        Some(body.to_bytes().to_vec())
+    }
+
     /// The pump itself, for tests that let it run.
     pub fn pump(&self) -> Arc<Pump> {
         self.pump.clone()
@@ -260,4 +300,20 @@ impl TestApp {
         self.app.sweep_due_deliveries().await.unwrap();
         self.drain().await
     }
+}
+
+/// The SHA-256 of `bytes`, hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    ringfence_domain::id::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
+}
+
+/// A WAV file of mu-law audio, 8,000 bytes a second, of a quiet tone.
+pub fn wav(seconds: u32) -> Vec<u8> {
+    let length = seconds * 8_000;
+    let mut file = b"RIFF".to_vec();
+    file.extend((length + 36).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data");
+    file.extend(length.to_le_bytes());
+    file.extend((0..length).map(|at| if at / 10 % 2 == 0 { 0x9f } else { 0x1f }));
+    file
 }

@@ -1,0 +1,43 @@
+//! The `playback` function: what stands behind a link to a recording.
+//!
+//! The page is inert: looking at it (GET, HEAD) spends nothing, charges nothing and is not listening,
+//! so that mail scanners and preview bots do no harm. Only a PIN that is posted and audio that is
+//! fetched do something.
+
+mod assets;
+mod audio;
+mod door;
+mod page;
+mod pages;
+mod words;
+
+use axum::{Router, routing::get};
+use ringfence_http::AppState;
+use utoipa_axum::router::OpenApiRouter;
+
+mod api {
+    use crate::{audio, page};
+
+    ringfence_http::routes! {
+        page::get,
+        page::post,
+        audio::get,
+    }
+}
+
+/// The routes of this function, and their `OpenAPI` document, which leaves the pages' own files out.
+pub fn router() -> OpenApiRouter<AppState> {
+    api::router().merge(files().into())
+}
+
+/// The routes of this function.
+pub fn plain_router() -> Router<AppState> {
+    api::plain_router().merge(files())
+}
+
+fn files() -> Router<AppState> {
+    Router::new()
+        .route("/r/-/style.css", get(assets::style))
+        .route("/r/-/player.js", get(assets::player))
+        .route("/r/-/icon.svg", get(assets::icon))
+}

@@ -1,0 +1,330 @@
+//! Each state of a link as a page, and as JSON for programs; the headers that go with all of them.
+
+use askama::Template;
+use axum::{
+    Json,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use ringfence_domain::link::{Gone, OpenLink};
+use ringfence_http::{Code, Problem};
+use serde_json::json;
+
+use crate::words::{Moment, length, minute_after, whole_second_after};
+
+/// No third party, no frame around it, no script but our own; forms go back where they came from.
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
+/// In which form the client wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Page,
+    Json,
+}
+
+impl Form {
+    /// JSON for who names it and not HTML.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let accept = headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok());
+        let accept = accept.unwrap_or_default().to_ascii_lowercase();
+        let names_json =
+            accept.contains("application/json") || accept.contains("application/problem+json");
+        if names_json && !accept.contains("text/html") {
+            Self::Json
+        } else {
+            Self::Page
+        }
+    }
+}
+
+/// What may be known of a recording before the PIN.
+pub(crate) struct About {
+    started_at: Timestamp,
+    date: String,
+    length: String,
+}
+
+impl About {
+    fn of(open: &OpenLink) -> Self {
+        Self {
+            started_at: open.recording.started_at,
+            date: Moment::from(open.recording.started_at).text,
+            length: length(open.recording.duration),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pin.html")]
+struct PinPage<'a> {
+    about: About,
+    action: &'a str,
+    is_wrong: bool,
+}
+
+#[derive(Template)]
+#[template(path = "player.html")]
+struct PlayerPage<'a> {
+    about: About,
+    audio: &'a str,
+    until: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct NoticePage<'a> {
+    title: &'a str,
+    text: &'a str,
+    until: Option<Moment>,
+}
+
+fn page(status: StatusCode, template: &impl Template) -> Response {
+    let Ok(html) = template.render() else {
+        return secured(Problem::new(Code::Internal).into_response(), CSP);
+    };
+    let kind = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    )];
+    secured((status, kind, html).into_response(), CSP)
+}
+
+/// The headers of everything behind a link.
+pub(crate) fn secured(mut response: Response, csp: &str) -> Response {
+    const FIXED: [(HeaderName, &str); 5] = [
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("x-robots-tag"),
+            "noindex, nofollow, noarchive",
+        ),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in FIXED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(csp) = HeaderValue::from_str(csp) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, csp);
+    }
+    response
+}
+
+/// A problem, in either form.
+fn problem(
+    form: Form,
+    problem: Problem,
+    title: &str,
+    text: &str,
+    until: Option<Timestamp>,
+) -> Response {
+    match form {
+        Form::Json => {
+            let problem = if problem.detail.is_none() {
+                problem.detail(text)
+            } else {
+                problem
+            };
+            secured(problem.into_response(), CSP)
+        }
+        Form::Page => {
+            let until = until.map(minute_after);
+            let mut response = page(problem.code.status(), &NoticePage { title, text, until });
+            if let Some(seconds) = problem.retry_after {
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
+    }
+}
+
+/// The one answer to a link that was never made, in all its spellings.
+pub(crate) fn unknown(form: Form) -> Response {
+    let text = "There is nothing behind this link. Check that it was copied whole.";
+    problem(
+        form,
+        Problem::new(Code::NotFound),
+        "No such link",
+        text,
+        None,
+    )
+}
+
+/// A link that is known and does not open any more.
+pub(crate) fn gone(form: Form, gone: Gone) -> Response {
+    let (title, text) = match gone {
+        Gone::Expired => (
+            "This link has expired",
+            "Links to recordings work for a limited time. Ask whoever sent it for a new one.",
+        ),
+        Gone::Revoked => (
+            "This link was withdrawn",
+            "Whoever is in charge of the recording has withdrawn it. Ask them if you still need to listen.",
+        ),
+        Gone::Deleted => ("This recording was deleted", "It cannot be brought back."),
+        Gone::OnHold => (
+            "This recording is on hold",
+            "It is kept, and cannot be listened to by a link at present.",
+        ),
+    };
+    problem(form, Problem::new(Code::Gone), title, text, None)
+}
+
+/// What a link asks of people of the account.
+pub(crate) fn login(form: Form) -> Response {
+    let text = "This recording is only for people of the account that it belongs to.";
+    problem(
+        form,
+        Problem::new(Code::LoginRequired),
+        "Log in to listen",
+        text,
+        None,
+    )
+}
+
+/// A PIN is asked, and nobody has set one.
+pub(crate) fn missing_pin(form: Form) -> Response {
+    let text =
+        "This recording asks for a PIN, and none has been set yet. Tell whoever sent you the link.";
+    problem(
+        form,
+        Problem::new(Code::PinRequired),
+        "Not open yet",
+        text,
+        None,
+    )
+}
+
+/// Too many wrong PINs, for now.
+pub(crate) fn locked(form: Form, until: Timestamp, now: Timestamp) -> Response {
+    let seconds = whole_second_after(until).saturating_sub(now.as_second());
+    let answer = Problem {
+        retry_after: Some(u32::try_from(seconds).unwrap_or(1).max(1)),
+        ..Problem::new(Code::PinLocked)
+    };
+    let text =
+        "There were too many wrong PINs. For a while none is looked at, not even the right one.";
+    problem(form, answer, "Locked for a while", text, Some(until))
+}
+
+/// Too many wrong PINs, for good.
+pub(crate) fn closed(form: Form) -> Response {
+    let text = "There were too many wrong PINs. Ask whoever sent you the link for a new PIN.";
+    problem(
+        form,
+        Problem::new(Code::PinLocked),
+        "This PIN is closed",
+        text,
+        None,
+    )
+}
+
+/// A defect or an outage.
+pub(crate) fn failed(form: Form, error: Problem) -> Response {
+    let text = "It does not work at the moment. Try again in a minute.";
+    problem(form, error, "Not now", text, None)
+}
+
+/// A request that a page of somebody else's made.
+pub(crate) fn foreign(form: Form) -> Response {
+    let text = "Open the link itself, and give the PIN there.";
+    problem(
+        form,
+        Problem::new(Code::PinRequired),
+        "Open the link itself",
+        text,
+        None,
+    )
+}
+
+/// The audio asked for before the PIN.
+pub(crate) fn pin_required(form: Form) -> Response {
+    let text = "Open the link, and give the PIN first.";
+    problem(
+        form,
+        Problem::new(Code::PinRequired),
+        "PIN needed",
+        text,
+        None,
+    )
+}
+
+/// Asks for the PIN.
+pub(crate) fn ask_pin(form: Form, open: &OpenLink, action: &str, is_wrong: bool) -> Response {
+    match form {
+        Form::Page => {
+            let status = if is_wrong {
+                StatusCode::FORBIDDEN
+            } else {
+                StatusCode::OK
+            };
+            page(
+                status,
+                &PinPage {
+                    about: About::of(open),
+                    action,
+                    is_wrong,
+                },
+            )
+        }
+        Form::Json if is_wrong => secured(Problem::new(Code::WrongPin).into_response(), CSP),
+        Form::Json => {
+            let body = json!({
+                "state": "pin_required",
+                "recording": {
+                    "started_at": open.recording.started_at,
+                    "duration": open.recording.duration,
+                },
+            });
+            secured(Json(body).into_response(), CSP)
+        }
+    }
+}
+
+/// The player. `elsewhere` is the origin that the audio comes from, where that is not our own.
+pub(crate) fn player(
+    form: Form,
+    open: &OpenLink,
+    audio: &str,
+    elsewhere: Option<&str>,
+) -> Response {
+    match form {
+        Form::Page => {
+            let until = open.ends_at.map(Moment::from);
+            let response = page(
+                StatusCode::OK,
+                &PlayerPage {
+                    about: About::of(open),
+                    audio,
+                    until,
+                },
+            );
+            let elsewhere = elsewhere
+                .map(|origin| format!(" {origin}"))
+                .unwrap_or_default();
+            let csp = format!("{CSP}; script-src 'self'; media-src 'self'{elsewhere}");
+            secured(response, &csp)
+        }
+        Form::Json => {
+            let body = json!({
+                "state": "ready",
+                "recording": {
+                    "started_at": open.recording.started_at,
+                    "duration": open.recording.duration,
+                    "content_type": open.recording.content_type,
+                    "size": open.recording.size,
+                },
+                "audio": audio,
+                "expires_at": open.ends_at,
+            });
+            secured(Json(body).into_response(), CSP)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `GET` and `PUT /v1/accounts/{account}/recordings/{recording}/audio`
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, Request, State},
+    response::Response,
+};
+use futures_util::StreamExt as _;
+use http::{HeaderMap, header};
+use ringfence_domain::{
+    access::Scope,
+    recording::{Listener, MAX_AUDIO_BYTES, Range},
+};
+use ringfence_http::{AppState, Authenticated, Code, Problem, played, problem::ProblemBody};
+use ringfence_ports::BlobError;
+
+use super::{RecordingBody, shown};
+
+/// Play a recording
+///
+/// Redirects to a URL that gives the audio for a minute, ranges included; where Ringfence encrypts the
+/// account's audio itself, the answer is the audio. Each request is noted in the log of who listened.
+/// No PIN is asked, and none that others guessed at locks this. Needs the scope `recordings:read`.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{account}/recordings/{recording}/audio",
+    tag = "recordings",
+    params(
+        ("account" = String, Path, description = "The account's id"),
+        ("recording" = String, Path, description = "The recording's id"),
+    ),
+    responses(
+        (status = 200, description = "The audio"),
+        (status = 206, description = "The range of it"),
+        (status = 302, description = "Where the audio is, for a minute"),
+        (status = 404, description = "No such account or recording", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "No audio has arrived yet", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 410, description = "It was deleted", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 416, description = "The range lies outside of it", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn get(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Path((account, recording)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let config = app
+        .account(&caller, Scope::RecordingsRead, &account)
+        .await?;
+    let stored = app.recording(&config.account.id, &recording).await?;
+    let listener = Listener {
+        link: None,
+        user: Some(caller.key.id.clone()),
+        address: caller.address,
+    };
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok())
+        .and_then(|range| Range::parse(range).ok());
+    let audio = app.play(&stored.recording, range, None, listener).await?;
+    Ok(played(&stored.recording, range.is_some(), audio))
+}
+
+/// Send a recording's audio
+///
+/// The file as it is, through Ringfence rather than to the store. It is kept as it comes, and looked at
+/// when it is whole. Needs the scope `recordings:write`.
+#[utoipa::path(
+    put,
+    path = "/v1/accounts/{account}/recordings/{recording}/audio",
+    tag = "recordings",
+    params(
+        ("account" = String, Path, description = "The account's id"),
+        ("recording" = String, Path, description = "The recording's id"),
+    ),
+    request_body(content = Vec<u8>, content_type = "audio/*"),
+    responses(
+        (status = 200, description = "The recording, available", body = RecordingBody),
+        (status = 404, description = "No such account or recording", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "The audio is there already", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 413, description = "It is too large", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 422, description = "It is not audio, or not what was announced", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn put(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Path((account, recording)): Path<(String, String)>,
+    request: Request,
+) -> Result<Json<RecordingBody>, Problem> {
+    let config = app
+        .account(&caller, Scope::RecordingsWrite, &account)
+        .await?;
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_AUDIO_BYTES) {
+        return Err(Problem::new(Code::PayloadTooLarge)
+            .detail(format!("The limit here is {MAX_AUDIO_BYTES} bytes.")));
+    }
+    let recording = app
+        .upload_recording(&config, &recording, bytes(request.into_body()))
+        .await?;
+    Ok(Json(shown(&config, recording)))
+}
+
+/// A body as the store takes it. One that breaks off is not stored.
+fn bytes(body: Body) -> ringfence_ports::ByteStream {
+    Box::pin(
+        body.into_data_stream()
+            .map(|part| part.map_err(|_| BlobError::Invalid("the body broke off"))),
+    )
+}

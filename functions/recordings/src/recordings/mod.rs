@@ -1,0 +1,114 @@
+//! `/v1/accounts/{account}/recordings…`
+
+pub(crate) mod audio;
+pub(crate) mod complete;
+pub(crate) mod link;
+pub(crate) mod links;
+pub(crate) mod list;
+pub(crate) mod listens;
+pub(crate) mod one;
+pub(crate) mod pin;
+pub(crate) mod register;
+
+use jiff::Timestamp;
+use ringfence_domain::{
+    recording::{Recording, Refusal, Status},
+    settings::{AccountConfig, EncryptionMode},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A recording as it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordingBody {
+    id: String,
+    account_id: String,
+    call_id: String,
+    /// pending, available, refused or deleted
+    #[schema(value_type = String)]
+    status: Status,
+    #[schema(value_type = String)]
+    started_at: Timestamp,
+    /// Seconds.
+    duration: u32,
+    content_type: String,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<String>,
+    /// Masked where the account masks numbers in the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    tags: Vec<String>,
+    /// Whether it has a PIN of its own.
+    has_pin: bool,
+    /// provider or client
+    #[schema(value_type = String)]
+    encryption: EncryptionMode,
+    /// Whether a legal hold keeps it.
+    held: bool,
+    redacted: bool,
+    #[schema(value_type = String)]
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    stored_at: Option<Timestamp>,
+    /// `not_audio` or mismatch
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    refusal: Option<Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    deleted_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_reason: Option<String>,
+}
+
+/// A recording as this account shows it.
+pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBody {
+    let number = |number: Option<ringfence_domain::event::PhoneNumber>| {
+        number.map(|number| {
+            let number = if config.masking.console {
+                number.masked()
+            } else {
+                number
+            };
+            number.as_str().to_owned()
+        })
+    };
+    RecordingBody {
+        id: recording.id,
+        account_id: recording.account,
+        call_id: recording.call_id,
+        status: recording.status,
+        started_at: recording.started_at,
+        duration: recording.duration,
+        content_type: recording.content_type,
+        size: recording.size,
+        sha256: recording.sha256,
+        external_id: recording.external_id,
+        agent_id: recording.agent_id,
+        team: recording.team,
+        from: number(recording.from),
+        to: number(recording.to),
+        tags: recording.tags,
+        has_pin: recording.pin.is_some(),
+        encryption: recording.encryption,
+        held: recording.held,
+        redacted: recording.redacted,
+        created_at: recording.created_at,
+        stored_at: recording.stored_at,
+        refusal: recording.refusal,
+        deleted_at: recording.deleted_at,
+        deletion_reason: recording.deletion_reason,
+    }
+}

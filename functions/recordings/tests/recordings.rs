@@ -1,0 +1,665 @@
+//! Recordings from their registration to the callback that tells of them.
+
+use ringfence_domain::{keyspace, recording::RecordingConsumer};
+use ringfence_ports::{Consumer, Received};
+use ringfence_test_support::{Receiver, Response, TestApp, sha256_hex, wav};
+use serde_json::{Value, json};
+
+async fn app() -> TestApp {
+    let routes = utoipa_axum::router::OpenApiRouter::new()
+        .merge(ringfence_recordings::router())
+        .merge(ringfence_settings::router())
+        .merge(ringfence_ingest::router());
+    TestApp::new().await.serving(routes)
+}
+
+fn path(test: &TestApp, rest: &str) -> String {
+    format!("/v1/accounts/{}{rest}", test.account)
+}
+
+fn facts(audio: &[u8]) -> Value {
+    json!({
+        "call_id": "call-1042", "started_at": "2026-01-31T07:15:09Z", "duration": 10,
+        "content_type": "audio/x-wav", "size": audio.len(), "sha256": sha256_hex(audio),
+    })
+}
+
+async fn register(test: &TestApp, facts: Value) -> Response {
+    test.request("POST", &path(test, "/recordings"), facts)
+        .await
+}
+
+fn id(answer: &Response) -> String {
+    answer.json["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{}", answer.json))
+        .to_owned()
+}
+
+async fn complete(test: &TestApp, id: &str) -> Response {
+    test.request(
+        "POST",
+        &path(test, &format!("/recordings/{id}/complete")),
+        Value::Null,
+    )
+    .await
+}
+
+async fn list(test: &TestApp, query: &str) -> Value {
+    let answer = test
+        .request(
+            "GET",
+            &path(test, &format!("/recordings?{query}")),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.json);
+    answer.json
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+async fn tell(test: &TestApp, body: String) -> Vec<String> {
+    let message = Received {
+        id: "m".to_owned(),
+        body,
+        group: String::new(),
+        receives: 1,
+    };
+    RecordingConsumer::new(test.app.clone())
+        .handle(vec![message])
+        .await
+}
+
+fn blob_key(test: &TestApp, id: &str) -> String {
+    format!("recordings/{}/{id}/audio", test.account)
+}
+
+#[tokio::test]
+async fn registered_put_and_completed() {
+    let test = app().await;
+    let audio = wav(10);
+    let made = register(&test, facts(&audio)).await;
+    assert_eq!(made.status, 201);
+    let recording = id(&made);
+    assert_eq!(
+        made.headers["location"],
+        path(&test, &format!("/recordings/{recording}"))
+    );
+    assert_eq!(made.json["status"], "pending");
+    assert_eq!(made.json["upload"]["method"], "PUT");
+    assert!(
+        made.json["upload"]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://store.test/put/")
+    );
+    assert_eq!(made.json["upload"]["headers"]["content-type"], "audio/wav");
+    let early = complete(&test, &recording).await;
+    assert_eq!(early.status, 409, "{}", early.json);
+    test.blobs
+        .insert(&blob_key(&test, &recording), "audio/wav", audio);
+    let done = complete(&test, &recording).await;
+    assert_eq!(
+        (&done.json["status"], &done.json["size"]),
+        (&json!("available"), &json!(80_044))
+    );
+    assert_eq!(
+        complete(&test, &recording).await.json,
+        done.json,
+        "repeating it changes nothing"
+    );
+    let read = test
+        .request(
+            "GET",
+            &path(&test, &format!("/recordings/{recording}")),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(read.json, done.json);
+}
+
+#[tokio::test]
+async fn the_store_tells_of_what_was_put() {
+    let test = app().await;
+    let audio = wav(10);
+    let recording = id(&register(&test, facts(&audio)).await);
+    let sample = include_str!("../../../events/recordings/object-created.json");
+    let key = "recordings/acc_019c1310e4007a70858c50c604032a89/rec_019c1310e4007a70858c50c604032a89/audio";
+    assert!(sample.contains(key));
+    let notification = sample.replace(key, &blob_key(&test, &recording));
+    assert_eq!(
+        tell(&test, notification.clone()).await,
+        ["m"],
+        "told before it is there: again later"
+    );
+    test.blobs
+        .insert(&blob_key(&test, &recording), "audio/wav", audio);
+    for _ in 0..2 {
+        assert!(tell(&test, notification.clone()).await.is_empty());
+    }
+    assert_eq!(ids(&list(&test, "status=available").await), [recording]);
+    // Other objects, other people's, and what is no notification at all, are nothing to it.
+    for body in [
+        sample.to_owned(),
+        notification.replace("/audio", "/other"),
+        "{}".to_owned(),
+        "{".to_owned(),
+    ] {
+        assert!(tell(&test, body).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_audio_is_refused_and_removed() {
+    let test = app().await;
+    let page = b"<!doctype html><script>alert(1)</script>".to_vec();
+    let recording = id(&register(&test, facts(&page)).await);
+    test.blobs
+        .insert(&blob_key(&test, &recording), "audio/wav", page);
+    for _ in 0..2 {
+        let answer = complete(&test, &recording).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["type"]),
+            (422, &json!("/problems/not-audio"))
+        );
+        assert!(test.blobs.keys().is_empty());
+    }
+    let read = test
+        .request(
+            "GET",
+            &path(&test, &format!("/recordings/{recording}")),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(
+        (&read.json["status"], &read.json["refusal"]),
+        (&json!("refused"), &json!("not_audio"))
+    );
+    // Another file than was announced.
+    let recording = id(&register(&test, facts(&wav(10))).await);
+    test.blobs
+        .insert(&blob_key(&test, &recording), "audio/wav", wav(9));
+    assert_eq!(complete(&test, &recording).await.status, 422);
+    assert!(test.blobs.keys().is_empty());
+    let play = path(&test, &format!("/recordings/{recording}/audio"));
+    assert_eq!(test.request("GET", &play, Value::Null).await.status, 422);
+}
+
+#[tokio::test]
+async fn sent_through_ringfence() {
+    let test = app().await;
+    let audio = wav(10);
+    let recording = id(&register(&test, facts(&audio)).await);
+    let at = path(&test, &format!("/recordings/{recording}/audio"));
+    let put = async |body: Vec<u8>| {
+        test.request_raw(Some(&test.key), "PUT", &at, &[], "audio/wav", body)
+            .await
+    };
+    let other = put(wav(9)).await;
+    assert_eq!(other.status, 422, "{}", other.json);
+    assert!(test.blobs.keys().is_empty());
+    // Nothing of it was kept: the right one may still come.
+    assert_eq!(put(audio.clone()).await.json["status"], "available");
+    assert_eq!(put(audio).await.status, 409);
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 302);
+}
+
+#[tokio::test]
+async fn registered_twice_under_one_external_id_is_one() {
+    let test = app().await;
+    let mut first = facts(&wav(10));
+    first["external_id"] = json!("rec-1042");
+    let made = register(&test, first.clone()).await;
+    let again = register(&test, first.clone()).await;
+    assert_eq!((made.status.as_u16(), again.status.as_u16()), (201, 200));
+    assert_eq!(id(&made), id(&again));
+    assert!(again.json["upload"]["url"].is_string());
+    first["sha256"] = json!("00".repeat(32));
+    assert_eq!(register(&test, first).await.status, 409);
+    // Without one, each is a recording of its own.
+    let plain = facts(&wav(10));
+    assert_ne!(
+        id(&register(&test, plain.clone()).await),
+        id(&register(&test, plain).await)
+    );
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    let test = app().await;
+    let sample: Value =
+        serde_json::from_str(include_str!("../../../events/recordings/registration.json")).unwrap();
+    let good = register(&test, sample.clone()).await;
+    assert_eq!(good.status, 201, "{}", good.json);
+    for (field, value) in [
+        ("call_id", json!("")),
+        ("call_id", json!("a b")),
+        ("started_at", json!("yesterday")),
+        ("started_at", json!("2026-03-31T07:15:09Z")),
+        ("started_at", json!("1969-12-31T23:59:59Z")),
+        ("duration", json!(4_000_000_000_u64)),
+        ("content_type", json!("text/html")),
+        ("size", json!(0)),
+        ("size", json!(5_000_000_000_u64)),
+        ("sha256", json!("00")),
+        ("external_id", json!("a b")),
+        ("team", json!("")),
+        ("tags", json!(["a", "b\u{7}"])),
+        ("surprise", json!(1)),
+    ] {
+        let mut wrong = sample.clone();
+        wrong[field] = value.clone();
+        let answer = register(&test, wrong).await;
+        assert_eq!(answer.status, 400, "{field} {value}");
+        let named = answer.json["errors"][0]["field"]
+            .as_str()
+            .unwrap_or_default();
+        assert!(
+            named.starts_with(field) || field == "surprise",
+            "{field}: {}",
+            answer.json
+        );
+        assert!(
+            !answer.json.to_string().contains("4155550"),
+            "{}",
+            answer.json
+        );
+    }
+}
+
+#[tokio::test]
+async fn listed_by_date_call_agent_and_team() {
+    let test = app().await;
+    let audio = wav(1);
+    let mut made = Vec::new();
+    for n in 0..40 {
+        let mut facts = facts(&audio);
+        facts["call_id"] = json!(format!("call-{}", n % 10));
+        facts["started_at"] = json!(format!(
+            "2026-01-{:02}T{:02}:00:00.5Z",
+            1 + n / 4,
+            n % 4 * 6
+        ));
+        facts["agent_id"] = json!(["ada", "bob"][n % 2]);
+        facts["team"] = json!(["sales", "support", "night"][n % 3]);
+        facts["tags"] = json!([format!("t{}", n % 5)]);
+        facts["duration"] = json!(n);
+        made.push((n, id(&register(&test, facts).await)));
+    }
+    made.reverse();
+    let which = |keep: &dyn Fn(usize) -> bool| -> Vec<String> {
+        made.iter()
+            .filter(|(n, _)| keep(*n))
+            .map(|(_, id)| id.clone())
+            .collect()
+    };
+    for (query, expected) in [
+        ("limit=100", which(&|_| true)),
+        ("call_id=call-3", which(&|n| n % 10 == 3)),
+        ("agent_id=bob", which(&|n| n % 2 == 1)),
+        ("team=night", which(&|n| n % 3 == 2)),
+        ("agent_id=ada&team=sales", which(&|n| n % 6 == 0)),
+        ("tag=t4", which(&|n| n % 5 == 4)),
+        ("shorter_than=7", which(&|n| n < 7)),
+        (
+            "since=2026-01-02T06:00:00.5Z&until=2026-01-03T00:00:00.5Z",
+            which(&|n| (5..8).contains(&n)),
+        ),
+        (
+            "since=2026-01-02T06:00:00.5001Z&until=2026-01-03T00:00:00.5001Z",
+            which(&|n| (6..9).contains(&n)),
+        ),
+        (
+            "agent_id=bob&since=2026-01-09T00:00:00Z",
+            which(&|n| n % 2 == 1 && n >= 32),
+        ),
+        ("status=available", Vec::new()),
+        ("agent_id=nobody", Vec::new()),
+    ] {
+        assert_eq!(ids(&list(&test, query).await), expected, "{query}");
+        // Page by page it is the same.
+        let mut pages = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let query = query.strip_suffix("limit=100").unwrap_or(query);
+            let page = list(
+                &test,
+                format!("{query}&limit=3{cursor}").trim_start_matches('&'),
+            )
+            .await;
+            pages.extend(ids(&page));
+            let Some(next) = page["next_cursor"].as_str() else {
+                break;
+            };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(pages, expected, "{query} in pages");
+    }
+    let page = list(&test, "limit=3").await;
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let other = test
+        .request(
+            "GET",
+            &path(
+                &test,
+                &format!("/recordings?agent_id=ada&limit=3&cursor={cursor}"),
+            ),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(other.status, 400, "a cursor belongs to its query");
+}
+
+#[tokio::test]
+async fn the_hundredth_page_costs_what_the_first_did() {
+    let test = app().await;
+    let audio = wav(1);
+    for n in 0..300 {
+        let mut facts = facts(&audio);
+        facts["started_at"] = json!(format!("2026-01-01T00:{:02}:{:02}Z", n / 60, n % 60));
+        facts["agent_id"] = json!("ada");
+        register(&test, facts).await;
+    }
+    for filter in ["", "&agent_id=ada"] {
+        let mut costs = Vec::new();
+        let mut cursor = String::new();
+        for _ in 0..100 {
+            test.counting.take();
+            let page = list(&test, &format!("limit=3{filter}{cursor}")).await;
+            let calls = test.counting.take();
+            costs.push((calls.query, calls.rows));
+            cursor = format!(
+                "&cursor={}",
+                page["next_cursor"].as_str().unwrap_or_default()
+            );
+        }
+        let (queries, rows) = costs[0];
+        let most = costs.iter().max().unwrap();
+        assert!(
+            most.0 <= queries * 2 && most.1 <= rows * 2 + 8,
+            "{filter}: {queries} queries, {rows} rows, then {most:?}"
+        );
+    }
+}
+
+async fn callback(test: &TestApp, receiver: &Receiver) {
+    let at = path(test, "/settings/callbacks");
+    let headers = [("if-match", "\"0\"")];
+    let document = json!({"cdr": {"url": receiver.url()}});
+    let saved = test
+        .request_as(Some(&test.key), "PUT", &at, &headers, document)
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+}
+
+#[tokio::test]
+async fn the_callback_has_a_link_and_what_is_stored_has_none() {
+    let test = app().await;
+    let receiver = Receiver::start().await;
+    callback(&test, &receiver).await;
+    let audio = wav(10);
+    let recording = id(&register(&test, facts(&audio)).await);
+    test.blobs
+        .insert(&blob_key(&test, &recording), "audio/wav", audio);
+    for _ in 0..3 {
+        assert_eq!(complete(&test, &recording).await.status, 200);
+    }
+    test.drain().await;
+    let posts = receiver.posts();
+    assert_eq!(posts.len(), 1, "told once");
+    let body: Value = serde_json::from_slice(&posts[0].body).unwrap();
+    assert_eq!(body["type"], "recording.available");
+    assert_eq!(body["data"]["recording"]["id"], json!(recording));
+    let url = body["data"]["recording"]["url"].as_str().unwrap();
+    let open = test
+        .app
+        .open_link(url.strip_prefix("/r/").unwrap())
+        .await
+        .unwrap();
+    assert_eq!(open.recording.id, recording);
+    let links = test
+        .request(
+            "GET",
+            &path(&test, &format!("/recordings/{recording}/links")),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(links.json["items"][0]["purpose"], "callback");
+    assert_eq!(links.json["items"][0]["expires_at"], "2026-03-02T08:00:00Z");
+    // The event that is kept has no link in it.
+    let key = keyspace::event(
+        &test.account,
+        ringfence_domain::event::Subject::Call("call-1042"),
+        &format!("{recording}.available"),
+    );
+    let row = test.app.table.get(&key).await.unwrap().unwrap();
+    assert!(!row.doc.contains("/r/"), "{}", row.doc);
+}
+
+#[tokio::test]
+async fn an_event_may_name_an_object_that_is_there() {
+    let test = app().await;
+    let receiver = Receiver::start().await;
+    callback(&test, &receiver).await;
+    let key = format!("imports/{}/2026/01/31/call-7.wav", test.account);
+    test.blobs.insert(&key, "application/octet-stream", wav(3));
+    let event = |id: &str, url: &str| {
+        json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": id, "data": {
+            "call_id": "call-7", "agent_id": "ada", "recording": {"id": "rec-7", "duration": 3, "url": url},
+        }})
+    };
+    let posted = test
+        .request(
+            "POST",
+            &path(&test, "/events"),
+            event("e1", &format!("blob:{key}")),
+        )
+        .await;
+    assert_eq!(posted.status, 202, "{}", posted.json);
+    test.drain().await;
+    let page = list(&test, "agent_id=ada").await;
+    assert_eq!(
+        (
+            &page["items"][0]["status"],
+            &page["items"][0]["external_id"]
+        ),
+        (&json!("available"), &json!("rec-7"))
+    );
+    assert_eq!(page["items"][0]["content_type"], "audio/wav");
+    let posts = receiver.posts();
+    assert_eq!(posts.len(), 1, "only Ringfence's own event goes out");
+    let body: Value = serde_json::from_slice(&posts[0].body).unwrap();
+    assert!(
+        body["data"]["recording"]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("/r/v1."),
+        "{body}"
+    );
+    assert!(!body.to_string().contains("imports/"));
+    // Nobody names what is not his, or goes around it.
+    let foreign = "imports/acc_019c1310e4007a70858c50c604032a89/a.wav";
+    let around = format!("imports/{}/../{foreign}", test.account);
+    for (n, key) in [foreign, &around, &blob_key(&test, "rec_1"), "imports/", ""]
+        .into_iter()
+        .enumerate()
+    {
+        let answer = test
+            .request(
+                "POST",
+                &path(&test, "/events"),
+                event(&format!("x{n}"), &format!("blob:{key}")),
+            )
+            .await;
+        assert!(
+            answer.json.to_string().contains("data.recording.url"),
+            "{key}: {}",
+            answer.json
+        );
+    }
+    // A URL elsewhere is the platform's own affair.
+    let url = "https://recordings.example.com/a.wav";
+    test.request("POST", &path(&test, "/events"), event("e2", url))
+        .await;
+    test.drain().await;
+    let body: Value = serde_json::from_slice(&receiver.posts()[1].body).unwrap();
+    assert_eq!(body["data"]["recording"]["url"], url);
+}
+
+#[tokio::test]
+async fn what_never_arrives_is_forgotten_after_a_day() {
+    let test = app().await;
+    let recording = id(&register(&test, facts(&wav(1))).await);
+    let at = path(&test, &format!("/recordings/{recording}"));
+    test.clock.advance(std::time::Duration::from_secs(86_399));
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 200);
+    test.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 404);
+    assert!(ids(&list(&test, "call_id=call-1042").await).is_empty());
+}
+
+#[tokio::test]
+async fn numbers_are_masked_where_the_console_is() {
+    let test = app().await;
+    let mut facts = facts(&wav(1));
+    facts["from"] = json!("+14155550123");
+    let recording = id(&register(&test, facts).await);
+    let at = path(&test, &format!("/recordings/{recording}"));
+    assert_eq!(
+        test.request("GET", &at, Value::Null).await.json["from"],
+        "+14155550123"
+    );
+    let security = path(&test, "/settings/security");
+    let headers = [("if-match", "\"0\"")];
+    test.request_as(
+        Some(&test.key),
+        "PUT",
+        &security,
+        &headers,
+        json!({"phone_number_masking": true}),
+    )
+    .await;
+    for answer in [
+        test.request("GET", &at, Value::Null).await.json,
+        list(&test, "limit=5").await,
+    ] {
+        assert!(!answer.to_string().contains("4155550123"), "{answer}");
+    }
+}
+
+async fn client_side(test: &TestApp) {
+    let at = path(test, "/settings/recordings");
+    let headers = [("if-match", "\"0\"")];
+    let document = json!({"encryption": "client"});
+    let saved = test
+        .request_as(Some(&test.key), "PUT", &at, &headers, document)
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+}
+
+/// Sends the audio to where the registration says.
+async fn send(test: &TestApp, made: &Response, audio: Vec<u8>) -> Response {
+    let url = made.json["upload"]["url"].as_str().unwrap();
+    test.request_raw(Some(&test.key), "PUT", url, &[], "audio/wav", audio)
+        .await
+}
+
+#[tokio::test]
+async fn what_ringfence_encrypts_plays_byte_for_byte_in_every_range() {
+    let test = app().await;
+    client_side(&test).await;
+    // Several chunks, the last of them not full.
+    let audio = wav(30);
+    let made = register(&test, facts(&audio)).await;
+    let sent = send(&test, &made, audio.clone()).await;
+    assert_eq!(sent.json["status"], "available", "{}", sent.json);
+    assert_eq!(
+        (&sent.json["encryption"], &sent.json["size"]),
+        (&json!("client"), &json!(audio.len()))
+    );
+    assert_eq!(send(&test, &made, audio.clone()).await.status, 409);
+    let keys = test.blobs.keys();
+    assert_eq!(keys.len(), 1);
+    let kept = test.blobs.bytes(&keys[0]);
+    assert!(!kept.windows(4).any(|part| part == b"WAVE"));
+    let at = path(&test, &format!("/recordings/{}/audio", id(&made)));
+    let whole = test.request("GET", &at, Value::Null).await;
+    assert_eq!(whole.status, 200);
+    assert_eq!(whole.bytes, audio);
+    assert_eq!(whole.headers["content-type"], "audio/wav");
+    let length = audio.len();
+    for (range, expected) in [
+        ("bytes=0-0".to_owned(), 0..1),
+        ("bytes=-1".to_owned(), length - 1..length),
+        ("bytes=-999999".to_owned(), 0..length),
+        ("bytes=65535-65536".to_owned(), 65_535..65_537),
+        ("bytes=100000-".to_owned(), 100_000..length),
+        (format!("bytes=239000-{}", length * 2), 239_000..length),
+    ] {
+        let headers = [("range", range.as_str())];
+        let part = test
+            .request_as(Some(&test.key), "GET", &at, &headers, Value::Null)
+            .await;
+        assert_eq!(part.status, 206, "{range}");
+        assert_eq!(part.bytes, audio[expected.clone()], "{range}");
+        let told = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
+        assert_eq!(part.headers["content-range"], told);
+        assert_eq!(part.headers["content-length"], expected.len().to_string());
+    }
+    let past = [("range", "bytes=240044-")];
+    let past = test
+        .request_as(Some(&test.key), "GET", &at, &past, Value::Null)
+        .await;
+    assert_eq!(past.status, 416);
+}
+
+#[tokio::test]
+async fn another_recordings_bytes_are_never_played() {
+    let test = app().await;
+    client_side(&test).await;
+    let (first, second) = (wav(1), wav(1));
+    let mine = register(&test, facts(&first)).await;
+    send(&test, &mine, first).await;
+    let key = test.blobs.keys()[0].clone();
+    let other = register(&test, facts(&second)).await;
+    send(&test, &other, second).await;
+    let foreign = test
+        .blobs
+        .keys()
+        .into_iter()
+        .find(|found| *found != key)
+        .unwrap();
+    let bytes = test.blobs.bytes(&foreign);
+    test.blobs.insert(&key, "application/octet-stream", bytes);
+    let at = path(&test, &format!("/recordings/{}/audio", id(&mine)));
+    let heard = test.try_request(&at).await;
+    assert!(heard.is_none(), "the body breaks off before its first byte");
+}
+
+#[tokio::test]
+async fn nothing_of_what_is_refused_is_kept_encrypted_either() {
+    let test = app().await;
+    client_side(&test).await;
+    let audio = wav(10);
+    let made = register(&test, facts(&audio)).await;
+    let mut other = audio.clone();
+    other[5_000] ^= 1;
+    for wrong in [wav(9), wav(11), other] {
+        let answer = send(&test, &made, wrong).await;
+        assert_eq!(answer.status, 422, "{}", answer.json);
+        assert!(test.blobs.keys().is_empty());
+    }
+    assert_eq!(send(&test, &made, audio).await.status, 200);
+    let page = b"<!doctype html>".to_vec();
+    let made = register(&test, facts(&page)).await;
+    assert_eq!(send(&test, &made, page).await.status, 422);
+    assert_eq!(test.blobs.keys().len(), 1);
+}
