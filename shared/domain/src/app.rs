@@ -38,6 +38,9 @@ pub struct App {
     /// The origin under which the world reaches this installation (`https://calls.example.com`), for
     /// sources that sign the URL they post to; `None`: taken from each request.
     pub public_origin: Option<String>,
+    /// The most bytes that whatever hosts this process hands on of one request or answer; `None`: any
+    /// number. Larger audio goes to the store directly, and is played in parts.
+    pub max_message_bytes: Option<u64>,
     pub(crate) api_keys: Cache<ApiKey>,
     pub(crate) configs: Cache<AccountConfig>,
     pub(crate) rules: Cache<RecordingRules>,
@@ -74,6 +77,7 @@ impl App {
             pin_hasher: Arc::new(Argon2Pins),
             sender,
             public_origin: None,
+            max_message_bytes: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             rules: Cache::new(CACHE_TTL, CACHE_CAPACITY),

@@ -48,6 +48,8 @@ pub enum Code {
     NotAudio,
     /// The range lies outside of the audio.
     RangeNotSatisfiable,
+    /// It is too large for one answer.
+    RangeRequired,
     /// It was there once.
     Gone,
     /// A link asks for a PIN.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// The whole catalogue.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidQuery,
@@ -93,6 +95,7 @@ impl Code {
         // Behind those of the same status that a rejection of axum's stands for.
         Self::NotAudio,
         Self::RangeNotSatisfiable,
+        Self::RangeRequired,
         Self::Gone,
         Self::PinRequired,
         Self::WrongPin,
@@ -224,6 +227,12 @@ impl Code {
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "The range lies outside of the audio",
                 "Ask for a range within the length in detail.",
+            ),
+            Self::RangeRequired => (
+                "range-required",
+                StatusCode::BAD_REQUEST,
+                "The audio is larger than one answer",
+                "Ask for it in ranges: 'Range: bytes=0-', then on from where the answer ended.",
             ),
             Self::Gone => (
                 "gone",
@@ -528,6 +537,8 @@ impl From<RecordingError> for Problem {
             }
             RecordingError::Range { length } => Self::new(Code::RangeNotSatisfiable)
                 .detail(format!("The audio has {length} bytes.")),
+            RecordingError::InParts { limit } => Self::new(Code::RangeRequired)
+                .detail(format!("One answer carries {limit} bytes here.")),
             RecordingError::Damaged => {
                 tracing::error!("a stored recording is damaged");
                 Self::new(Code::Internal)

@@ -58,6 +58,7 @@ pub fn from_env() -> Result<App, StartError> {
     let sender = Sender::new(policy, Arc::new(SystemResolver), send::Options::default())?;
     let mut app = App::new(store.clone(), store, keys, clock, random, sender);
     app.public_origin = text(PUBLIC_URL)?;
+    app.max_message_bytes = Some(crate::gateway::MAX_BINARY_BYTES);
     Ok(app)
 }
 
