@@ -38,6 +38,9 @@ pub struct App {
     /// The origin under which the world reaches this installation (`https://calls.example.com`), for
     /// sources that sign the URL they post to; `None`: taken from each request.
     pub public_origin: Option<String>,
+    /// The origin under which this machine itself reaches this process, where it is a server: links
+    /// begin with it as long as there is no [`App::public_origin`].
+    pub local_origin: Option<String>,
     /// The most bytes that whatever hosts this process hands on of one request or answer; `None`: any
     /// number. Larger audio goes to the store directly, and is played in parts.
     pub max_message_bytes: Option<u64>,
@@ -77,6 +80,7 @@ impl App {
             pin_hasher: Arc::new(Argon2Pins),
             sender,
             public_origin: None,
+            local_origin: None,
             max_message_bytes: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
@@ -93,6 +97,14 @@ impl App {
     pub fn with_blobs(mut self, blobs: Arc<dyn Blobs>) -> Self {
         self.blobs = blobs;
         self
+    }
+
+    /// What the links begin with that go out in callbacks and mails.
+    pub fn link_origin(&self) -> &str {
+        self.public_origin
+            .as_deref()
+            .or(self.local_origin.as_deref())
+            .unwrap_or_default()
     }
 
     /// Forgets cached settings and keys, after a change in this process.
