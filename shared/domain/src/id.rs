@@ -27,6 +27,12 @@ pub enum Kind {
     Link,
     /// An entry of the log of who listened: `lsn_`.
     Listen,
+    /// A person: `usr_`.
+    User,
+    /// An access control group: `grp_`.
+    Group,
+    /// A team: `tea_`.
+    Team,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -44,6 +50,9 @@ impl Kind {
             Self::Recording => "rec_",
             Self::Link => "lnk_",
             Self::Listen => "lsn_",
+            Self::User => "usr_",
+            Self::Group => "grp_",
+            Self::Team => "tea_",
             Self::Event => "evt_",
         }
     }

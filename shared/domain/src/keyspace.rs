@@ -252,6 +252,36 @@ pub fn pin_closed(scope: &str, version: &str) -> Key {
     Key::new(format!("pin/{scope}"), format!("closed/{version}"))
 }
 
+/// A person's document.
+pub fn user(user: &str) -> Key {
+    Key::new(user_partition(user), "user")
+}
+
+/// The partition of everything about one person.
+pub fn user_partition(user: &str) -> String {
+    format!("usr/{user}")
+}
+
+/// Index 0: the people of an agency, or (with `home` = `platform`) of the operator's team.
+pub fn users_of(home: &str, user: &str) -> Key {
+    Key::new(format!("users/{home}"), user)
+}
+
+/// Says whose a mail address is; the table tells no address, only a keyed hash of it.
+pub fn mail_address(keyed_hash: &str) -> Key {
+    Key::new(format!("mail/{keyed_hash}"), "user")
+}
+
+/// Says that a person holds a role on an account, an agency, or the platform.
+pub fn member(owner: &str, user: &str) -> Key {
+    Key::new(format!("member/{owner}"), user)
+}
+
+/// How many people administer an account, an agency, or the platform.
+pub fn roster(owner: &str) -> Key {
+    Key::new(format!("roster/{owner}"), "administrators")
+}
+
 /// The UTC day of an instant, as `20261121`.
 pub fn day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string()
