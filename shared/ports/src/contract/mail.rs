@@ -134,7 +134,7 @@ const SPOILED: [(&str, Spoil); 13] = [
     ("long subject", |mail, _| {
         mail.subject = "x".repeat(MAX_SUBJECT_CHARS + 1);
     }),
-    ("no subject", |mail, _| mail.subject = " ".to_owned()),
+    ("no subject", |mail, _| mail.subject = " ".into()),
     ("name", |mail, victim| {
         mail.from.name = Some(format!("Ringfence\r\nBcc: {victim}"));
     }),
@@ -150,11 +150,9 @@ const SPOILED: [(&str, Spoil); 13] = [
     ("header in the address for answers", |mail, victim| {
         mail.reply_to = Some(format!("{}\r\nBcc: {victim}", mail.to));
     }),
-    ("path in the id", |mail, _| {
-        mail.id = "../../etc/x".to_owned()
-    }),
+    ("path in the id", |mail, _| mail.id = "../../etc/x".into()),
     ("header in the id", |mail, _| {
-        mail.id = "x>\r\nBcc: y".to_owned();
+        mail.id = "x>\r\nBcc: y".into();
     }),
     ("no text", |mail, _| mail.text = String::new()),
 ];
