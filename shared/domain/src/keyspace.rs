@@ -71,6 +71,16 @@ pub fn history_head(owner: &str) -> Key {
     Key::new(format!("history/{owner}"), "head")
 }
 
+/// The personal values of an entry, beside it: what erasure deletes.
+pub fn history_personal(owner: &str, seq: u64) -> Key {
+    Key::new(format!("history/{owner}"), format!("p/{seq:020}"))
+}
+
+/// Index 0: an owner's rows of [`history_personal`] about one person.
+pub fn history_of_person(owner: &str, person: &str, seq: u64) -> Key {
+    Key::new(format!("histperson/{owner}/{person}"), format!("{seq:020}"))
+}
+
 /// An accepted event, beside all others of its call or task.
 pub fn event(account: &str, subject: Subject<'_>, event_id: &str) -> Key {
     Key::new(
