@@ -430,14 +430,21 @@ impl App {
     /// what they own.
     async fn rights_of(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         person: &Person,
         owners: &[Owner],
     ) -> Result<Option<Rights>, AccessError> {
-        let held: Vec<Grant> = owners
+        let mut held: Vec<Grant> = owners
             .iter()
             .filter_map(|owner| person.user.grant_on(owner).cloned())
             .collect();
+        // The operator's team comes in only while the agency lets it.
+        if let Some(operator) = person.user.grant_on(&Owner::Platform)
+            && let Some(Owner::Agency(agency)) = owners.last()
+            && self.use_support(caller, agency).await?
+        {
+            held.push(operator.clone());
+        }
         Ok((!held.is_empty()).then_some(Rights::Roles(held)))
     }
 

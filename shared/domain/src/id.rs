@@ -33,6 +33,8 @@ pub enum Kind {
     Group,
     /// A team: `tea_`.
     Team,
+    /// A session of somebody who logged in: `ses_`.
+    Session,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::User => "usr_",
             Self::Group => "grp_",
             Self::Team => "tea_",
+            Self::Session => "ses_",
             Self::Event => "evt_",
         }
     }

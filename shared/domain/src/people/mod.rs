@@ -5,18 +5,28 @@
 //! team). It acts by grants: a role on an account, on the agency, or on the platform. What a role may
 //! do stands in [`crate::access::roles`].
 
+mod announce;
+pub mod group;
 mod mail_address;
+mod manage;
 mod member;
 pub mod role;
+pub mod support;
+pub mod team;
 pub mod user;
 
 use ringfence_ports::{KeysError, StoreError};
+use serde::Serialize;
 
 use crate::{access::AccessError, settings::FieldError};
 
+pub use group::AccessGroup;
 pub use mail_address::MailAddress;
+pub use manage::{Desk, ago};
 pub use member::{MAX_GRANTS, Member, UserChange};
 pub use role::{Grant, Level, Role};
+pub use support::SupportAccess;
+pub use team::{RecordingAccess, Switch, Team};
 pub use user::{Home, NotificationChoices, Profile, TwoFactorSummary, User, UserStatus};
 
 /// Why people could not be read or changed.
@@ -64,5 +74,14 @@ impl PeopleError {
     /// There is no such thing.
     pub const fn absent(what: &'static str) -> Self {
         Self::Access(AccessError::NotFound(what))
+    }
+}
+
+/// How a personal value (a name, an address, a number) stands in the history: that it is there, and
+/// nothing of it.
+pub(crate) fn personal<T: Serialize + ?Sized>(value: &T) -> serde_json::Value {
+    match serde_json::to_value(value) {
+        Ok(value) if value.is_null() || value == "" || value == serde_json::json!([]) => value,
+        _ => serde_json::json!({ "personal": true }),
     }
 }

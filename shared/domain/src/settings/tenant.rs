@@ -419,7 +419,7 @@ pub(super) fn checked_name(field: &str, name: &str) -> Result<String, SettingsEr
     }
 }
 
-pub(super) fn name_fault(name: &str) -> Option<String> {
+pub(crate) fn name_fault(name: &str) -> Option<String> {
     let length = name.chars().count();
     let fits = (1..=MAX_NAME_CHARS).contains(&length)
         && name.trim() == name
