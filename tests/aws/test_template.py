@@ -13,7 +13,7 @@ import unittest
 import translation
 
 ROOT = pathlib.Path(__file__).parents[2]
-FUNCTIONS = {"activities", "callbacks", "dispatch", "history", "ingest", "jobs", "settings", "sweep"}
+FUNCTIONS = {"activities", "callbacks", "dispatch", "history", "ingest", "jobs", "playback", "recordings", "settings", "sweep"}
 TEMPLATE = translation.translated()
 RESOURCES = TEMPLATE["Resources"]
 
@@ -31,6 +31,9 @@ def code_routes():
     found = set()
     for source in ROOT.glob("functions/*/src/**/*.rs"):
         for path in re.findall(r'#\[utoipa::path\([^\]]*?\bpath = "([^"]+)"', source.read_text()):
+            found.add((source.relative_to(ROOT / "functions").parts[0], path))
+        # Pages' own files, which no description names.
+        for path in re.findall(r'\.route\("(/r/-/[^"]+)"', source.read_text()):
             found.add((source.relative_to(ROOT / "functions").parts[0], path))
     return found
 
@@ -60,7 +63,7 @@ class Routes(unittest.TestCase):
                     keyless.add(path)
                 else:
                     self.assertRegex(operation, r"Authenticated|credentials", f"{path} in {source}")
-        self.assertEqual(keyless, {"/v1/event-types", "/v1/event-types/{type}"})
+        self.assertEqual(keyless, {"/v1/event-types", "/v1/event-types/{type}", "/r/{token}", "/r/{token}/audio"})
 
     def test_the_gateway_may_invoke_what_it_routes_to(self):
         permitted = {
@@ -99,7 +102,7 @@ class Functions(unittest.TestCase):
 class Queues(unittest.TestCase):
     def test_visibility_is_six_times_the_timeout_at_least(self):
         mappings = of_type("AWS::Lambda::EventSourceMapping")
-        self.assertEqual(len(mappings), 2)
+        self.assertEqual(len(mappings), 3)
         for mapping in mappings.values():
             properties = mapping["Properties"]
             queue = RESOURCES[properties["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
@@ -170,6 +173,34 @@ class Table(unittest.TestCase):
         self.assertIn(f'TTL_ATTRIBUTE: &str = "{ttl}"', code)
 
 
+class Bucket(unittest.TestCase):
+    def test_it_tells_of_what_is_put_where_the_code_expects_it(self):
+        code = (ROOT / "shared" / "domain" / "src" / "recording" / "mod.rs").read_text()
+        [told] = RESOURCES["Bucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+        rules = {rule["Name"]: rule["Value"] for rule in told["Filter"]["S3Key"]["Rules"]}
+        expected = re.search(r'key\.strip_prefix\("([^"]+)"\)\?\.strip_suffix\("([^"]+)"\)', code)
+        self.assertEqual((rules["prefix"], rules["suffix"]), expected.groups())
+        # S3 asks whether it may send when notifications are set up.
+        self.assertEqual(RESOURCES["Bucket"]["DependsOn"], "RecordingsQueuePolicy")
+
+    def test_links_die_when_the_code_says_so(self):
+        code = (ROOT / "shared" / "ports" / "src" / "blobs.rs").read_text()
+        self.assertIn("MAX_LINK_TTL: Duration = Duration::from_mins(1);", code)
+        statements = RESOURCES["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        [age] = [one["Condition"]["NumericGreaterThan"] for one in statements if one["Sid"] == "OldLinks"]
+        self.assertEqual(age, {"s3:signatureAge": "60000"})
+
+    def test_only_who_works_with_audio_knows_the_bucket(self):
+        for name, one in of_type("AWS::Lambda::Function").items():
+            role = RESOURCES[one["Properties"]["Role"]["Fn::GetAtt"][0]]
+            [policy] = role["Properties"]["Policies"]
+            statements = policy["PolicyDocument"]["Statement"]
+            may = any("s3:" in json.dumps(statement["Action"]) for statement in statements)
+            knows = "RINGFENCE_BUCKET" in one["Properties"]["Environment"]["Variables"]
+            self.assertEqual(may, knows, name)
+            self.assertEqual("with_blobs" in (ROOT / "functions" / binary(name) / "src" / "main.rs").read_text(), knows)
+
+
 class Schedules(unittest.TestCase):
     def test_the_sweep_runs_every_minute(self):
         # No checker sees a wrong expression. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -228,6 +259,36 @@ SLIPS = {
         lambda r: r["Table"]["Properties"].pop("TimeToLiveSpecification"),
         lambda r: r["Table"]["Properties"].update(DeletionProtectionEnabled=False),
     ],
+    "recordings_are_kept_private_and_encrypted": [
+        lambda r: r["Bucket"].pop("DeletionPolicy"),
+        lambda r: r["Bucket"]["Properties"].pop("VersioningConfiguration"),
+        lambda r: r["Bucket"]["Properties"].pop("PublicAccessBlockConfiguration"),
+        lambda r: r["Bucket"]["Properties"]["PublicAccessBlockConfiguration"].update(RestrictPublicBuckets=False),
+        lambda r: r["Bucket"]["Properties"].pop("OwnershipControls"),
+        lambda r: r["Bucket"]["Properties"].pop("BucketEncryption"),
+        lambda r: r["Bucket"]["Properties"].update(CorsConfiguration={"CorsRules": []}),
+    ],
+    "no_recording_goes_by_itself": [
+        lambda r: r["Bucket"]["Properties"].pop("LifecycleConfiguration"),
+        lambda r: r["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"].pop(0),
+        lambda r: r["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0].update(ExpirationInDays=30),
+        lambda r: r["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"][1].update(
+            NoncurrentVersionExpiration={"NoncurrentDays": 1}
+        ),
+    ],
+    "buckets_answer_over_tls_and_to_young_signatures_alone": [
+        lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(0),
+        lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(1),
+        lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(2),
+        lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][2]["Condition"].update(
+            NumericGreaterThan={"s3:signatureAge": "600000"}
+        ),
+        lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][0].update(Effect="Allow"),
+    ],
+    "queues_hear_nobody_but_s3_of_this_account": [
+        lambda r: r["RecordingsQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0].pop("Condition"),
+        lambda r: r["RecordingsQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0].update(Principal="*"),
+    ],
     "keys_are_kept_and_rotate": [
         lambda r: r["SealKey"]["Properties"].pop("EnableKeyRotation"),
         lambda r: r["MacKey"].pop("DeletionPolicy"),
@@ -253,6 +314,8 @@ SLIPS = {
         lambda r: statement(r, "IngestRole", "Write").update(Action="*"),
         lambda r: statement(r, "IngestRole", "Read").update(Resource="*"),
         lambda r: statement(r, "SweepRole", "ReadDue").update(Resource={"Fn::Sub": "${Table.Arn}/index/*"}),
+        lambda r: statement(r, "PlaybackRole", "Hear").update(Resource={"Fn::Sub": "${Bucket.Arn}/*"}),
+        lambda r: statement(r, "RecordingsRole", "Hear").update(Resource=[{"Fn::Sub": "${Bucket.Arn}/*"}]),
         lambda r: r["IngestRole"]["Properties"].update(ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
         lambda r: r["TracePolicy"]["Properties"]["PolicyDocument"]["Statement"][0].update(Action=["s3:GetObject"]),
     ],
@@ -262,6 +325,9 @@ SLIPS = {
     "secrets_are_opened_in_their_context": [
         lambda r: statement(r, "DispatchRole", "Open").pop("Condition"),
         lambda r: statement(r, "DispatchRole", "Open")["Condition"].pop("StringLike"),
+        lambda r: statement(r, "PlaybackRole", "OpenBucket").pop("Condition"),
+        lambda r: statement(r, "PlaybackRole", "OpenBucket")["Condition"]["StringEquals"].pop("kms:ViaService"),
+        lambda r: statement(r, "DispatchRole", "Derive").update(Action=["kms:GenerateMac", "kms:Encrypt"]),
         lambda r: statement(r, "SettingsRole", "SealAndOpen").update(Action=["kms:Decrypt", "kms:Encrypt"]),
     ],
     "roles_trust_one_service": [

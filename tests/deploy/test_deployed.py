@@ -1,17 +1,21 @@
 """The template, deployed: from the FreeSWITCH event at the gateway to the receiver that verifies it, by the
 real binaries, each with its role's permissions and no others."""
 
+import hashlib
+import io
 import json
 import pathlib
 import queue
 import re
 import time
 import unittest
+import urllib.parse
 import uuid
+import wave
 
 import standardwebhooks
 
-from deployment import Deployment, client, put_queues_forward
+from deployment import Deployment, client, http, put_queues_forward
 from receiver import Receiver
 
 CDR = pathlib.Path(__file__).parents[2] / "events" / "ingest" / "freeswitch-cdr.json"
@@ -26,6 +30,18 @@ def wait_for(what, check, seconds=60):
             return found
         time.sleep(0.2)
     raise AssertionError(f"{what}: not within {seconds} seconds")
+
+
+def wav(seconds):
+    """Telephone audio, no two seconds alike."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        for second in range(seconds):
+            out.writeframes(b"".join(((n * (second + 7)) % 20000).to_bytes(2, "little") for n in range(8000)))
+    return file.getvalue()
 
 
 class Deployed(unittest.TestCase):
@@ -179,24 +195,119 @@ class Deployed(unittest.TestCase):
         status, headers, _ = self.deployment.request("DELETE", path)
         self.assertEqual((status, headers["content-type"]), (405, "application/problem+json"))
 
-        iam, role = client("iam"), self.deployment.physical["IngestRole"]
-        policy = iam.get_role_policy(RoleName=role, PolicyName="ingest")["PolicyDocument"]
-        less = json.loads(json.dumps(policy))
-        less["Statement"] = [one for one in less["Statement"] if one["Sid"] != "Write"]
-        self.assertLess(len(less["Statement"]), len(policy["Statement"]))
+        again = self.without("IngestRole", "Write")
         record = self.cdr()
-
-        def put(document):
-            iam.put_role_policy(RoleName=role, PolicyName="ingest", PolicyDocument=json.dumps(document))
-
-        self.addCleanup(put, policy)
-        put(less)
         status, headers, answer = self.deployment.request("POST", path, record)
         self.assertEqual((status, headers["content-type"]), (503, "application/problem+json"), answer)
         self.assertTrue(self.receiver.posts.empty())
-        put(policy)
+        again()
         self.assertEqual(self.ask("POST", path, record, 202)["accepted"], 1)
         self.webhook.verify(*reversed(self.callback()[1:]))
+
+    def without(self, role, sid):
+        """Takes a statement away from a role. Answers with what gives it back, which the test's end does too."""
+        iam, role = client("iam"), self.deployment.physical[role]
+        [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+
+        def put(document):
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+        self.addCleanup(put, policy)
+        statements = [one for one in policy["Statement"] if one["Sid"] != sid]
+        self.assertEqual(len(statements), len(policy["Statement"]) - 1)
+        put({**policy, "Statement": statements})
+        return lambda: put(policy)
+
+    def register(self, audio):
+        """Registers a recording: what is answered."""
+        facts = {
+            "call_id": str(uuid.uuid4()), "started_at": "2026-01-31T08:15:09Z", "duration": 2,
+            "content_type": "audio/wav", "size": len(audio), "sha256": hashlib.sha256(audio).hexdigest(),
+        }
+        return self.ask("POST", f"{self.account}/recordings", facts, 201)
+
+    def put(self, audio):
+        """Registers a recording, and puts its audio where the answer says: the recording's path."""
+        registered = self.register(audio)
+        upload = registered["upload"]
+        status, _, answer = http(upload["method"], upload["url"], audio, upload["headers"])
+        self.assertEqual(status, 200, answer)
+        return f"{self.account}/recordings/{registered['id']}"
+
+    def test_a_recording_is_put_announced_with_a_link_and_heard_with_its_pin(self):
+        self.change("recordings", {"access": "pin", "pin": "402817"})
+        time.sleep(4)
+        audio = wav(2)
+        recording = self.put(audio)
+        # S3 tells of it; nobody else does.
+        wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=30)
+        _, headers, body = self.callback()
+        event = self.webhook.verify(body, headers)
+        self.assertEqual(event["type"], "recording.available")
+        link = urllib.parse.urlsplit(event["data"]["recording"]["url"])
+        self.assertEqual(link.hostname, urllib.parse.urlsplit(self.deployment.outputs["Url"]).hostname)
+
+        def knock(path, method="GET", body=None, headers=None):
+            return self.deployment.request(method, path, body, {"accept": "application/json"} | (headers or {}), key="")
+
+        self.assertEqual(knock(link.path)[2]["state"], "pin_required")
+        self.assertEqual(knock(link.path + "/audio")[0], 403)
+        # Forged, it opens nothing.
+        self.assertEqual(knock(link.path[:-1] + ("A" if link.path[-1] != "A" else "B"))[0], 404)
+        status, _, answer = knock(link.path, "POST", {"pin": "402818"})
+        self.assertEqual(status, 403, answer)
+        status, headers, answer = knock(link.path, "POST", {"pin": "402817"})
+        self.assertEqual(status, 200, answer)
+        cookie = headers["set-cookie"].split(";")[0]
+        status, headers, _ = knock(link.path + "/audio", headers={"cookie": cookie})
+        self.assertEqual(status, 302)
+        status, _, heard = http("GET", headers["location"], headers={"range": "bytes=44-"})
+        self.assertEqual((status, heard), (206, audio[44:]))
+        # The page, its files, and who listened.
+        status, headers, page = knock(link.path, headers={"cookie": cookie, "accept": "text/html"})
+        self.assertEqual((status, b"<audio" in page), (200, True))
+        for file in set(re.findall(rb'(?:href|src)="(/r/-/[^"]+)"', page)):
+            self.assertEqual(knock(file.decode())[0], 200, file)
+        [listen] = self.ask("GET", f"{recording}/listens")["items"]
+        self.assertEqual(listen["to_byte"], len(audio))
+        # Revoked, it opens nothing more.
+        self.ask("DELETE", f"{recording}/links", None, 204)
+        self.assertEqual(knock(link.path, headers={"cookie": cookie})[0], 410)
+
+    def test_what_ringfence_encrypts_itself_is_nowhere_in_the_clear_and_heard_all_the_same(self):
+        self.change("recordings", {"access": "open", "encryption": "client"})
+        time.sleep(4)
+        audio = wav(20)
+        registered = self.register(audio)
+        path = registered["upload"]["url"]
+        status, _, answer = self.deployment.request("PUT", path, audio, registered["upload"]["headers"])
+        self.assertEqual((status, answer["status"]), (200, "available"), answer)
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        prefix = path.removeprefix("/v1/accounts/").replace("/recordings/", "/").removesuffix("/audio")
+        [stored] = s3.list_objects_v2(Bucket=bucket, Prefix=f"recordings/{prefix}/")["Contents"]
+        sealed = s3.get_object(Bucket=bucket, Key=stored["Key"])["Body"].read()
+        self.assertGreater(len(sealed), len(audio))
+        self.assertNotIn(audio[44:1044], sealed)
+        status, headers, heard = self.deployment.request("GET", path, headers={"range": "bytes=70000-70099"})
+        self.assertEqual((status, headers["content-range"]), (206, f"bytes 70000-70099/{len(audio)}"), heard)
+        self.assertEqual(heard, audio[70000:70100])
+        self.assertEqual(self.deployment.request("GET", path)[2], audio)
+
+    def test_what_is_no_audio_is_refused_and_removed_and_without_the_permission_it_stays_undecided(self):
+        again = self.without("RecordingsRole", "Hear")
+        recording = self.put(b"<html>no audio, whatever it is called</html>")
+        complete = f"{recording}/complete"
+        status, headers, answer = self.deployment.request("POST", complete)
+        self.assertEqual((status, headers["content-type"]), (503, "application/problem+json"), answer)
+        self.assertEqual(self.ask("GET", recording)["status"], "pending")
+        again()
+        status, _, answer = self.deployment.request("POST", complete)
+        self.assertEqual((status, answer["type"]), (422, "/problems/not-audio"), answer)
+        self.assertEqual(self.ask("GET", recording)["status"], "refused")
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        left = s3.list_objects_v2(Bucket=bucket, Prefix=recording.removeprefix("/v1/accounts/"))
+        self.assertEqual(left["KeyCount"], 0)
 
     def test_there_is_one_first_key(self):
         failed, answer = self.deployment.invoke("SettingsFunction", {"bootstrap": {}})

@@ -35,5 +35,5 @@ pub use consumer::{Record, consume};
 pub use counting::{Counter, Tally};
 pub use item::TTL_ATTRIBUTE;
 pub use keys::KmsKeys;
-pub use notification::objects_created;
+pub use notification::{NoNotification, objects_created};
 pub use store::{Store, StoreOptions};

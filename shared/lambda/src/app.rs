@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringfence_aws::{Aws, ConfigError, KmsKeys, Store, StoreOptions};
+use ringfence_aws::{Aws, ConfigError, KmsKeys, S3Blobs, Store, StoreOptions};
 use ringfence_domain::App;
 use ringfence_ports::{Clock, Random, SystemClock, SystemRandom};
 use ringfence_webhook::{
@@ -38,13 +38,17 @@ pub enum StartError {
     Events(lambda_runtime::Error),
 }
 
+/// What more than the table, the queues and the keys a function needs: each names a part of the SDK, which
+/// is in a binary only where the binary asks for it.
+pub(crate) type Addition = fn(App, &Aws) -> Result<App, ConfigError>;
+
 /// An app over what the environment names: `RINGFENCE_TABLE`, `RINGFENCE_QUEUE_<NAME>` for each queue
 /// (a URL), `RINGFENCE_SEAL_KEY` and `RINGFENCE_MAC_KEY` (KMS keys); optionally
 /// `RINGFENCE_PUBLIC_URL`, and `RINGFENCE_ALLOW_SUBNET` with commas between subnets; region and
-/// credentials as Lambda sets them.
+/// credentials as Lambda sets them. And what `additions` want.
 ///
 /// Sends nothing.
-pub fn from_env() -> Result<App, StartError> {
+pub(crate) fn from_env(additions: &[Addition]) -> Result<App, StartError> {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
         return Err(StartError::NotLambda);
     }
@@ -59,7 +63,16 @@ pub fn from_env() -> Result<App, StartError> {
     let mut app = App::new(store.clone(), store, keys, clock, random, sender);
     app.public_origin = text(PUBLIC_URL)?;
     app.max_message_bytes = Some(crate::gateway::MAX_BINARY_BYTES);
+    for addition in additions {
+        app = addition(app, &aws)?;
+    }
     Ok(app)
+}
+
+/// Recordings' audio, in the bucket that `RINGFENCE_BUCKET` names.
+pub(crate) fn blobs(app: App, aws: &Aws) -> Result<App, ConfigError> {
+    let blobs = S3Blobs::from_env(aws, app.clock.clone(), app.random.clone())?;
+    Ok(app.with_blobs(Arc::new(blobs)))
 }
 
 /// A variable's text, where it is set and not empty.

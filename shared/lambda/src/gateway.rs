@@ -6,7 +6,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, net::IpAddr};
 
-use axum::{Router, body::Body, extract::Request, response::IntoResponse as _};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use ringfence_http::{ClientAddress, Code, Problem};
@@ -14,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::EventError;
 
-/// The largest answer that Lambda hands on is 6 MB; the body is text in JSON in it.
+/// The largest answer that Lambda hands on is 6 MB of JSON; the body is a text in it. What is left of that
+/// is for headers.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const MAX_ANSWER_BYTES: usize = 5 * 1024 * 1024;
+const MAX_BODY_TEXT: usize = 6 * 1024 * 1024 - 32 * 1024;
 
 /// The largest audio of one answer: in base64 it is a third longer.
 pub(crate) const MAX_BINARY_BYTES: u64 = 4 * 1024 * 1024;
@@ -78,24 +84,41 @@ pub(crate) fn request_in(event: &str) -> Option<Event<'_>> {
     (event.version == "2.0").then_some(event)
 }
 
-/// Answers a request. An error, which the caller sees as a 500 of API Gateway's, only where the answer
-/// is larger than Lambda hands on.
+/// Answers a request. One whose answer is larger than Lambda hands on is told so; an error, which the caller
+/// sees as a 500 of API Gateway's, only where not even that can be said.
 pub(crate) async fn answer(router: &Router, event: Event<'_>) -> Result<Answer, EventError> {
     let response = match request(event) {
         Ok(request) => ringfence_http::answer(router, request).await,
         Err(problem) => problem.into_response(),
     };
+    if let Some(answer) = answer_of(response).await {
+        return Ok(answer);
+    }
+    tracing::error!("an answer is larger than Lambda hands on, or broke off");
+    let problem = Problem::new(Code::Internal)
+        .detail("The answer cannot be given in one piece. Ask for a part of it: with Range, or a smaller limit.");
+    answer_of(problem.into_response())
+        .await
+        .ok_or(EventError::Failed)
+}
+
+/// A response as API Gateway gets it; `None`: it is too large for that, or its body broke off.
+async fn answer_of(response: Response) -> Option<Answer> {
     let (parts, body) = response.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_ANSWER_BYTES).await else {
-        tracing::error!("an answer is larger than Lambda hands on");
-        return Err(EventError::Failed);
+    let body = axum::body::to_bytes(body, MAX_BODY_TEXT).await.ok()?;
+    // Control characters, of which audio is full, would be six times as long in JSON.
+    let is_text = |byte: &u8| !byte.is_ascii_control() || b"\t\n\r".contains(byte);
+    let (body, is_base64_encoded) = match std::str::from_utf8(&body) {
+        Ok(text) if body.iter().all(is_text) => (text.to_owned(), false),
+        _ => (STANDARD.encode(&body), true),
     };
-    let (body, is_base64_encoded) = match String::from_utf8(body.into()) {
-        Ok(text) => (text, false),
-        Err(error) => (STANDARD.encode(error.as_bytes()), true),
-    };
+    // As JSON has them: these take two characters.
+    let escaped = body.bytes().filter(|byte| b"\"\\\t\n\r".contains(byte));
+    if body.len() + escaped.count() > MAX_BODY_TEXT {
+        return None;
+    }
     let (headers, cookies) = split(&parts.headers);
-    Ok(Answer {
+    Some(Answer {
         status_code: parts.status.as_u16(),
         headers,
         cookies,
@@ -273,6 +296,10 @@ mod tests {
                 }),
             )
             .route("/binary", get(async || vec![0xff, 0x00]))
+            .route("/silence", get(async || vec![0; 4_690_000]))
+            .route("/noise", get(async || vec![0xff; 4_750_000]))
+            .route("/quotes", get(async || "\"".repeat(3_200_000)))
+            .route("/text", get(async || "a".repeat(6_250_000)))
             .route(
                 "/cookies",
                 get(async || {
@@ -384,6 +411,22 @@ mod tests {
             (&answer["body"], &answer["isBase64Encoded"]),
             (&json!("/wA="), &json!(true))
         );
+    }
+
+    #[tokio::test]
+    async fn as_much_as_lambda_hands_on_comes_through_and_more_is_a_problem() {
+        for (path, status) in [
+            ("/silence", 200),
+            ("/text", 200),
+            ("/noise", 500),
+            ("/quotes", 500),
+        ] {
+            let answer = call(&event("GET", path)).await;
+            assert_eq!(answer["statusCode"], status, "{path}");
+            assert!(answer.to_string().len() <= 6 * 1024 * 1024, "{path}");
+            let is_problem = answer["headers"]["content-type"] == "application/problem+json";
+            assert_eq!(is_problem, status == 500, "{path}");
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Measures the functions' binaries, and a bare one beside them, in one run:
+//! Measures the functions' binaries, and bare ones with the same clients beside them, in one run:
 //!
 //! ```text
 //! cargo lambda build --release
@@ -10,6 +10,7 @@
 //! a stand-in on loopback that answers at once: these are the costs of the process alone.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -21,11 +22,15 @@ use ringfence_test_lambda::{Aws, Function, sample};
 const ROUNDS: usize = 30;
 /// Warm invocations a start.
 const WARM: usize = 20;
+/// Which functions have the client of S3 besides.
+const WITH_BLOBS: [&str; 3] = ["bare-blobs", "playback", "recordings"];
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one binary is given.
 struct Subject {
     name: &'static str,
+    /// The bare one that it is measured by.
+    bare: &'static str,
     binary: PathBuf,
     /// The first event: one that goes to the table.
     first: String,
@@ -52,6 +57,11 @@ fn main() {
     let empty = r#"{"Records": []}"#.to_owned();
     let subject = |name: &'static str, first: &str, warm: String| Subject {
         name,
+        bare: if WITH_BLOBS.contains(&name) {
+            "bare-blobs"
+        } else {
+            "bare"
+        },
         binary: folder.join(name).join("bootstrap"),
         first: first.to_owned(),
         warm,
@@ -64,7 +74,8 @@ fn main() {
     let refused = |function| sample(function, "broken-no-key.apigw.json");
     let minute = sample("sweep", "minute.schedule.json");
     let mut subjects = [
-        subject("bare", &request, nothing),
+        subject("bare", &request, nothing.clone()),
+        subject("bare-blobs", &request, nothing),
         subject("ingest", &request, refused("ingest")),
         subject(
             "activities",
@@ -85,6 +96,16 @@ fn main() {
             "history",
             &sample("history", "account.apigw.json"),
             refused("history"),
+        ),
+        subject(
+            "recordings",
+            &sample("recordings", "list.apigw.json"),
+            refused("recordings"),
+        ),
+        subject(
+            "playback",
+            &sample("playback", "link.apigw.json"),
+            sample("playback", "broken-method.apigw.json"),
         ),
         subject(
             "dispatch",
@@ -141,11 +162,12 @@ fn report(subjects: &mut [Subject], rounds: usize) {
         "| binary | MiB | cold ms | × bare | CPU ms | × bare | first event ms | warm µs | peak MiB |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    let mut bare = None;
+    let mut bare = BTreeMap::new();
     for subject in subjects {
         let cold = median(&mut subject.cold).as_secs_f64() * 1e3;
         let cpu = median(&mut subject.cpu).as_secs_f64() * 1e3;
-        let (bare_cold, bare_cpu) = *bare.get_or_insert((cold, cpu));
+        bare.insert(subject.name, (cold, cpu));
+        let (bare_cold, bare_cpu) = bare[subject.bare];
         let size = fs::metadata(&subject.binary)
             .map(|file| file.len())
             .unwrap_or_default();

@@ -25,6 +25,10 @@ impl Aws {
                     .and_then(|target| target.split_once('.'))
                 {
                     Some((_, "Query")) => r#"{"Items":[],"Count":0,"ScannedCount":0}"#,
+                    // A key's MAC: whoever signs with what follows from it can go on.
+                    Some((_, "GenerateMac")) => {
+                        r#"{"Mac":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","MacAlgorithm":"HMAC_SHA_256"}"#
+                    }
                     Some((_, "BatchGetItem")) => r#"{"Responses":{},"UnprocessedKeys":{}}"#,
                     _ => "{}",
                 };

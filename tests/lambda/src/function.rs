@@ -202,6 +202,11 @@ pub fn environment(api: &str, aws: &str) -> Vec<(&'static str, String)> {
             &format!("{aws}/123456789012/dispatch"),
         ),
         ("RINGFENCE_QUEUE_JOBS", &format!("{aws}/123456789012/jobs")),
+        (
+            "RINGFENCE_QUEUE_RECORDINGS",
+            &format!("{aws}/123456789012/recordings"),
+        ),
+        ("RINGFENCE_BUCKET", "ringfence-recordings"),
         ("RINGFENCE_SEAL_KEY", "alias/ringfence-seal"),
         ("RINGFENCE_MAC_KEY", "alias/ringfence-mac"),
         ("RINGFENCE_PUBLIC_URL", "https://api.example.com"),

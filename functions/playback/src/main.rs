@@ -1,0 +1,7 @@
+//! The `playback` function on AWS Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringfence_lambda::with_blobs().http(ringfence_playback::plain_router)
+}
