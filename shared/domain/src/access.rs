@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     App, history, id, keyspace,
     people::{Grant, Role, User},
+    session::Current,
     settings::{Account, AccountConfig},
 };
 
@@ -189,8 +190,8 @@ impl std::fmt::Debug for ApiKeySecret {
 pub struct Person {
     /// Who, as the table has it now: neither it nor the session is remembered between requests.
     pub user: User,
-    /// The session's public id.
-    pub session: String,
+    /// The session that it is logged in by.
+    pub session: Current,
 }
 
 /// Who is calling.

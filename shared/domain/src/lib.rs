@@ -17,6 +17,7 @@ pub mod link;
 pub mod people;
 pub mod pin;
 pub mod recording;
+pub mod session;
 pub mod settings;
 
 pub use app::App;

@@ -6,6 +6,7 @@
 //! do stands in [`crate::access::roles`].
 
 mod announce;
+pub mod credentials;
 pub mod group;
 mod mail_address;
 mod manage;
