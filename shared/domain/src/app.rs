@@ -13,7 +13,7 @@ use crate::{
     history::Turns,
     pin::{Argon2Pins, PinHasher},
     recording::{NoBlobs, RecordingDays},
-    settings::{AccountConfig, RecordingRules},
+    settings::{AccountConfig, LoginPolicy, RecordingRules},
 };
 
 /// The ports, the sender, and what this process keeps in memory for some seconds. One per process.
@@ -31,7 +31,7 @@ pub struct App {
     /// Recordings' audio. Until [`App::with_blobs`] gives it a store, everything that needs one is
     /// unavailable.
     pub blobs: Arc<dyn Blobs>,
-    /// Computes the hash of a PIN.
+    /// Computes the hash of a PIN or a password.
     pub pin_hasher: Arc<dyn PinHasher>,
     /// Sends callbacks.
     pub sender: Sender,
@@ -41,9 +41,10 @@ pub struct App {
     pub(crate) api_keys: Cache<ApiKey>,
     pub(crate) configs: Cache<AccountConfig>,
     pub(crate) rules: Cache<RecordingRules>,
+    pub(crate) login_policies: Cache<LoginPolicy>,
     pub(crate) derived: DerivedKeys,
     pub(crate) recording_days: RecordingDays,
-    /// Bounds the memory that hashing PINs takes at a time.
+    /// Bounds the memory that hashing PINs and passwords takes at a time.
     pub(crate) pin_places: tokio::sync::Semaphore,
     pub(crate) turns: Turns,
 }
@@ -77,6 +78,7 @@ impl App {
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             rules: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            login_policies: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             derived: DerivedKeys::default(),
             recording_days: RecordingDays::default(),
             pin_places: tokio::sync::Semaphore::new(crate::pin::MAX_CONCURRENT_HASHES),
@@ -96,5 +98,6 @@ impl App {
         self.api_keys.clear();
         self.configs.clear();
         self.rules.clear();
+        self.login_policies.clear();
     }
 }

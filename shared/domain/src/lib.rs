@@ -14,8 +14,10 @@ pub mod id;
 pub mod ingest;
 pub mod keyspace;
 pub mod link;
+pub mod people;
 pub mod pin;
 pub mod recording;
+pub mod session;
 pub mod settings;
 
 pub use app::App;

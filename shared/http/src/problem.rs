@@ -4,7 +4,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
-    access::AccessError, callback::log::CallbackError, history::HistoryError,
+    access::AccessError, callback::log::CallbackError, history::HistoryError, people::PeopleError,
     recording::RecordingError, settings::SettingsError,
 };
 use ringfence_ports::{BlobError, KeysError, StoreError};
@@ -156,20 +156,20 @@ impl Code {
             Self::Unauthenticated => (
                 "unauthenticated",
                 StatusCode::UNAUTHORIZED,
-                "The API key is missing, unknown or expired",
-                "Send 'Authorization: Bearer rfk_…' with a key that is in force.",
+                "The API key or session is missing, unknown or expired",
+                "Send 'Authorization: Bearer rfk_…' with a key that is in force, or log in again.",
             ),
             Self::InsufficientScope => (
                 "insufficient-scope",
                 StatusCode::FORBIDDEN,
-                "The API key does not allow this",
-                "Use a key with the scope named in detail.",
+                "The API key or role does not allow this",
+                "Use a key with what is named in detail, or ask somebody with a higher role.",
             ),
             Self::NotFound => (
                 "not-found",
                 StatusCode::NOT_FOUND,
                 "There is no such thing",
-                "Check the path and the ids in it, and that the key belongs to their owner.",
+                "Check the path and the ids in it, and that the key or login belongs to their owner.",
             ),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
@@ -446,6 +446,27 @@ impl From<SettingsError> for Problem {
             SettingsError::Access(error) => error.into(),
             SettingsError::Store(error) => error.into(),
             SettingsError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            PeopleError::Stale => Self::new(Code::PreconditionFailed),
+            PeopleError::AddressTaken => Self::new(Code::Conflict)
+                .detail("This mail address cannot be used: somebody logs in with it already."),
+            PeopleError::LastAdministrator => Self::new(Code::Conflict)
+                .detail("The last administrator cannot leave: let somebody else become one first."),
+            PeopleError::NotBelow => Self::new(Code::InsufficientScope)
+                .detail("This needs a role above the one it is about."),
+            PeopleError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            PeopleError::Access(error) => error.into(),
+            PeopleError::Store(error) => error.into(),
+            PeopleError::Keys(error) => error.into(),
         }
     }
 }

@@ -90,6 +90,19 @@ pub enum Action {
     Disable,
     /// Personal values were erased.
     Redact,
+    /// Support access was used.
+    Use,
+}
+
+impl Action {
+    /// What happened to something that was there before, or not, and is there after, or not.
+    pub(crate) const fn of(before: bool, after: bool) -> Self {
+        match (before, after) {
+            (false, _) => Self::Create,
+            (true, true) => Self::Update,
+            (true, false) => Self::Delete,
+        }
+    }
 }
 
 /// A change to be recorded. `before` and `after` hold no secret: what must stay secret stands there

@@ -63,9 +63,9 @@ impl fmt::Debug for StoredPin {
     }
 }
 
-/// Computes the hash of a PIN: about 20 ms of a core. Passed in, so that tests can count.
+/// Computes the hash of a PIN or password: about 20 ms of a core. Passed in, so that tests can count.
 pub trait PinHasher: Send + Sync {
-    /// 32 bytes that the PIN, the salt and the pepper determine; `None`: the machine lacks the memory.
+    /// 32 bytes that the PIN or password, the salt and the pepper determine; `None`: the machine lacks the memory.
     fn hash(&self, pin: &[u8], salt: &[u8], pepper: &[u8]) -> Option<[u8; 32]>;
 }
 

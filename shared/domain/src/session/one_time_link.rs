@@ -1,0 +1,366 @@
+//! Links that are mailed and open once: an invitation, a new password.
+
+use jiff::{SignedDuration, Timestamp};
+use ringfence_ports::{Key, Message, Op, Put, StoreError, Unit, When};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::{
+    SessionError,
+    live::Current,
+    login::{Addressee, NewSession, NotOpened, Opening, Visitor},
+    notice::Notice,
+    password::{MIN_CHARS, MIN_CHARS_WITH_SECOND_FACTOR, Password},
+    throttle::{later, network},
+    token::{Ticket, Token},
+};
+use crate::{
+    App,
+    access::{parse_doc, to_doc},
+    history::{Action, Actor},
+    keyspace,
+    people::{MailAddress, User, UserChange, UserStatus, credentials::Credentials},
+    settings::Versioned,
+};
+
+/// For how long an invitation opens.
+pub const INVITATION_TTL: SignedDuration = SignedDuration::from_hours(72);
+/// For how long a link to a new password opens.
+pub const RESET_TTL: SignedDuration = SignedDuration::from_hours(1);
+
+/// Links to a new password for one address in an hour.
+const RESETS_AN_HOUR: i64 = 3;
+/// Requests for one from one network in a quarter of an hour.
+const RESETS_OF_A_NETWORK: i64 = 20;
+
+/// The longest name, in characters.
+const MAX_NAME_CHARS: usize = 200;
+
+const INVITATION: &str = "invitation";
+const RESET: &str = "reset";
+
+/// An invitation that was just made.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// To be committed with the person.
+    pub op: Op,
+    /// To be sent with it.
+    pub message: Message,
+    /// What the link ends with.
+    pub ticket: Ticket,
+    /// Until when it opens.
+    pub until: Timestamp,
+}
+
+/// The link that is in force, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredLink {
+    sha256: String,
+}
+
+impl App {
+    /// A page of this installation; without a public origin, only its path.
+    pub fn page_url(&self, path: &str) -> String {
+        let origin = self.public_origin.as_deref().unwrap_or_default();
+        format!("{}{path}", origin.trim_end_matches('/'))
+    }
+
+    /// The link that is in force is another from now on.
+    fn new_link_op(
+        &self,
+        ticket: &Ticket,
+        purpose: &str,
+        until: Timestamp,
+    ) -> Result<Op, StoreError> {
+        let link = StoredLink {
+            sha256: ticket.token.hash(),
+        };
+        Ok(Op::Put(Put {
+            expires_at: Some(until),
+            ..Put::new(
+                keyspace::one_time_link(&ticket.user, purpose),
+                to_doc(&link)?,
+                When::Always,
+            )
+        }))
+    }
+
+    /// Invites somebody, or does so again: a link that was mailed before no longer opens.
+    pub fn invitation(&self, user: &User) -> Result<Invitation, StoreError> {
+        let ticket = Ticket::new(&user.id, &*self.random);
+        let until = later(self.clock.now(), INVITATION_TTL);
+        let notice = Notice::Invitation {
+            url: self.page_url(&format!("/invitation/{}", ticket.reveal())),
+            until,
+        };
+        Ok(Invitation {
+            op: self.new_link_op(&ticket, INVITATION, until)?,
+            message: self.login_notice(user, &notice)?,
+            ticket,
+            until,
+        })
+    }
+
+    /// The person that a link is for, and what using it up takes.
+    async fn open_one_time_link(
+        &self,
+        ticket: &Ticket,
+        purpose: &str,
+    ) -> Result<(Versioned<User>, Op), SessionError> {
+        let link = keyspace::one_time_link(&ticket.user, purpose);
+        let keys = [keyspace::user(&ticket.user), link.clone()];
+        let rows = self.table.get_many(&keys).await?;
+        let [Some(user), Some(row)] = rows.as_slice() else {
+            return Err(SessionError::LinkOver);
+        };
+        let stored: StoredLink = parse_doc(&row.doc)?;
+        let is_it: bool = stored
+            .sha256
+            .as_bytes()
+            .ct_eq(ticket.token.hash().as_bytes())
+            .into();
+        let user = User::from_row(user)?;
+        let needed = if purpose == INVITATION {
+            UserStatus::Invited
+        } else {
+            UserStatus::Active
+        };
+        if !is_it || user.value.status != needed {
+            return Err(SessionError::LinkOver);
+        }
+        Ok((user, Op::Delete(link, When::Version(row.version))))
+    }
+
+    /// Who is invited by a link. Looking at it spends nothing.
+    pub async fn open_invitation(&self, ticket: &Ticket) -> Result<User, SessionError> {
+        Ok(self.open_one_time_link(ticket, INVITATION).await?.0.value)
+    }
+
+    /// Whose password a link sets. Looking at it spends nothing.
+    pub async fn open_reset(&self, ticket: &Ticket) -> Result<User, SessionError> {
+        Ok(self.open_one_time_link(ticket, RESET).await?.0.value)
+    }
+
+    /// The fewest characters of a person's password.
+    pub async fn min_password_chars(&self, user: &User) -> Result<usize, StoreError> {
+        let policy = self.login_policy(&user.home).await?;
+        Ok(if policy.requires_second_factor {
+            MIN_CHARS_WITH_SECOND_FACTOR
+        } else {
+            MIN_CHARS
+        })
+    }
+
+    async fn vet_password(
+        &self,
+        user: &User,
+        field: &str,
+        password: &Password,
+    ) -> Result<(), SessionError> {
+        let local = user.email.as_str().split('@').next().unwrap_or_default();
+        let about = [user.email.as_str(), local, user.name.as_str()];
+        password
+            .check(self.min_password_chars(user).await?, &about)
+            .map_err(|why| SessionError::field(field, why.code(), why.to_string()))
+    }
+
+    /// Accepts an invitation: sets the first password (and a name, where one is given), and logs in.
+    pub async fn accept_invitation(
+        &self,
+        ticket: &Ticket,
+        name: Option<&str>,
+        password: Password,
+        visitor: &Visitor,
+    ) -> Result<NewSession, SessionError> {
+        let (user, used) = self.open_one_time_link(ticket, INVITATION).await?;
+        let mut after = user.value.clone();
+        after.status = UserStatus::Active;
+        if let Some(name) = name {
+            let name = name.trim();
+            let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count())
+                && !name.chars().any(char::is_control);
+            if !fits {
+                let reason = format!("must have 1 to {MAX_NAME_CHARS} characters");
+                return Err(SessionError::field("name", "out_of_range", reason));
+            }
+            name.clone_into(&mut after.name);
+        }
+        self.vet_password(&after, "password", &password).await?;
+        let credentials = Credentials {
+            password: Some(self.store_password(&after.id, password).await?),
+            ..Credentials::default()
+        };
+        let kept = self.credentials(&after.id).await?;
+        let extra = Unit {
+            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            sends: Vec::new(),
+        };
+        let saved = self
+            .change_login(&user, after, "/invitation", visitor, extra)
+            .await
+            .map_err(used_up)?;
+        self.begin(saved, visitor).await
+    }
+
+    async fn begin(
+        &self,
+        user: Versioned<User>,
+        visitor: &Visitor,
+    ) -> Result<NewSession, SessionError> {
+        let opening = Opening {
+            visitor,
+            ops: Vec::new(),
+            recovery_left: None,
+            with_factor: false,
+            policy: self.login_policy(&user.value.home).await?,
+        };
+        self.open_session(user, opening)
+            .await
+            .map_err(|error| match error {
+                NotOpened::Lost(_) => StoreError::Busy.into(),
+                NotOpened::Failed(error) => error,
+            })
+    }
+
+    /// Writes a change that a person makes to its own login.
+    pub(super) async fn change_login(
+        &self,
+        before: &Versioned<User>,
+        after: User,
+        part: &'static str,
+        visitor: &Visitor,
+        extra: Unit,
+    ) -> Result<Versioned<User>, SessionError> {
+        let actor = Actor {
+            id: after.id.clone(),
+            address: visitor.address,
+        };
+        let how = UserChange {
+            owner: &after.home.owner(),
+            actor: &actor,
+            action: Action::Update,
+            part,
+        };
+        Ok(self.change_user(Some(before), after, how, extra).await?)
+    }
+
+    /// Mails a link to a new password to an address, if somebody who can log in has it. The answer, and
+    /// how long it takes, is the same if nobody has.
+    pub async fn request_reset(&self, email: &str, visitor: &Visitor) -> Result<(), SessionError> {
+        if let Some(address) = visitor.address {
+            let scope = format!("reset-from/{}", network(address));
+            let window = super::throttle::NETWORK_WINDOW;
+            let key = |window| keyspace::failures(&scope, window);
+            if !self.is_within(key, RESETS_OF_A_NETWORK, window).await? {
+                let until = later(self.clock.now(), window);
+                return Err(SessionError::Locked { until });
+            }
+        }
+        let Some(address) = MailAddress::parse(email) else {
+            return Ok(());
+        };
+        let mail = self.mail_key(&address).await?;
+        let key = |window| keyspace::failures(&format!("reset/{}", mail.pk), window);
+        let hour = SignedDuration::from_hours(1);
+        if !self.is_within(key, RESETS_AN_HOUR, hour).await? {
+            return Ok(());
+        }
+        let found = match self.table.get(&mail).await? {
+            Some(row) => parse_doc::<Addressee>(&row.doc)?.user,
+            None => super::login::NOBODY.to_owned(),
+        };
+        let user = self.user(&found).await?.map(|user| user.value);
+        let ticket = Ticket::new(&found, &*self.random);
+        let until = later(self.clock.now(), RESET_TTL);
+        let mut op = self.new_link_op(&ticket, RESET, until)?;
+        let mut sends = Vec::new();
+        if let Some(user) = user.filter(User::is_active) {
+            let url = self.page_url(&format!("/reset/{}", ticket.reveal()));
+            let notice = Notice::PasswordReset { url, until };
+            sends.push(self.login_notice(&user, &notice)?);
+        } else if let Op::Put(put) = &mut op {
+            // A write like the other's, to a place that nothing reads.
+            put.key = Key::new(mail.pk, RESET);
+        }
+        let unit = Unit {
+            ops: vec![op],
+            sends,
+        };
+        Ok(self.table.commit(unit).await?)
+    }
+
+    /// Sets a new password by a link, and ends all sessions. Logging in with it is the next step: the
+    /// link stands for the mailbox, not for a second factor.
+    pub async fn reset_password(
+        &self,
+        ticket: &Ticket,
+        password: Password,
+        visitor: &Visitor,
+    ) -> Result<(), SessionError> {
+        let (user, used) = self.open_one_time_link(ticket, RESET).await?;
+        self.vet_password(&user.value, "password", &password)
+            .await?;
+        let kept = self.credentials(&ticket.user).await?;
+        let credentials = Credentials {
+            password: Some(self.store_password(&ticket.user, password).await?),
+            ..kept.value.clone()
+        };
+        let mut after = user.value.clone();
+        after.session_epoch += 1;
+        let extra = Unit {
+            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            sends: vec![self.login_notice(&after, &Notice::PasswordChanged)?],
+        };
+        self.change_login(&user, after, "/password", visitor, extra)
+            .await
+            .map_err(used_up)?;
+        Ok(())
+    }
+
+    /// Changes the password within a session. All other sessions end; this one goes on under a new
+    /// secret.
+    pub async fn change_password(
+        &self,
+        user: &Versioned<User>,
+        session: &Current,
+        present: Password,
+        new: Password,
+        visitor: &Visitor,
+    ) -> Result<Ticket, SessionError> {
+        let id = user.value.id.as_str();
+        let kept = self.credentials(id).await?;
+        self.check_password(id, session, &kept, present).await?;
+        self.vet_password(&user.value, "new_password", &new).await?;
+        let credentials = Credentials {
+            password: Some(self.store_password(id, new).await?),
+            ..kept.value.clone()
+        };
+        let mut after = user.value.clone();
+        after.session_epoch += 1;
+        let ticket = Ticket {
+            user: id.to_owned(),
+            token: Token::new(&*self.random),
+        };
+        let mut stored = session.stored.clone();
+        stored.epoch = after.session_epoch;
+        let extra = Unit {
+            ops: vec![
+                kept.replace(id, &credentials)?,
+                Op::Delete(keyspace::session(id, &session.key_hash), When::Present),
+                stored.put(id, &ticket.token.hash(), When::Absent)?,
+            ],
+            sends: vec![self.login_notice(&after, &Notice::PasswordChanged)?],
+        };
+        self.change_login(user, after, "/password", visitor, extra)
+            .await?;
+        Ok(ticket)
+    }
+}
+
+/// What is lost to somebody faster means that the link was used.
+fn used_up(error: SessionError) -> SessionError {
+    match error {
+        SessionError::Conflict(_) => SessionError::LinkOver,
+        error => error,
+    }
+}
