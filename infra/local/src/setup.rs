@@ -67,7 +67,7 @@ pub async fn new_key(
 pub(crate) async fn sample(app: &App) -> Result<Sample, SettingsError> {
     let is_new = app.api_keys_of(&Owner::Platform).await?.is_empty()
         && app
-            .history(Owner::Platform.as_str(), 1, None)
+            .history_before(Owner::Platform.as_str(), 1, None)
             .await?
             .0
             .is_empty();

@@ -1,5 +1,5 @@
 //! The ports of Ringfence on AWS: `DynamoDB` for the table, SQS for the queues, S3 for objects, KMS for
-//! the keys.
+//! the keys; SES and SNS (feature `notify`) for mail and texts.
 //!
 //! [`Aws`] holds the one client configuration that [`Store`], [`S3Blobs`] and
 //! [`KmsKeys`] share. Making them
@@ -22,9 +22,13 @@ mod document;
 mod envelope;
 mod item;
 mod keys;
+#[cfg(feature = "notify")]
+mod mail;
 mod notification;
 mod queue;
 mod retry;
+#[cfg(feature = "notify")]
+mod sms;
 mod store;
 mod table;
 
@@ -35,5 +39,9 @@ pub use consumer::{Record, consume};
 pub use counting::{Counter, Tally};
 pub use item::TTL_ATTRIBUTE;
 pub use keys::KmsKeys;
+#[cfg(feature = "notify")]
+pub use mail::SesMail;
 pub use notification::{NoNotification, objects_created};
+#[cfg(feature = "notify")]
+pub use sms::SnsSms;
 pub use store::{Store, StoreOptions};

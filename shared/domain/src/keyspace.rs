@@ -71,6 +71,56 @@ pub fn history_head(owner: &str) -> Key {
     Key::new(format!("history/{owner}"), "head")
 }
 
+/// An owner's entries by time, then number.
+pub fn history_at(owner: &str, at: Timestamp, seq: u64) -> Key {
+    Key::new(
+        format!("history/{owner}"),
+        format!("t/{}", at_and_seq(at, seq)),
+    )
+}
+
+/// Index 0: an owner's entries about an item and what belongs to it (`recordings/rec_…`), by time.
+pub fn history_of_item(owner: &str, item: &str, at: Timestamp, seq: u64) -> Key {
+    Key::new(
+        format!("histitem/{owner}/{}", history_group(item)),
+        at_and_seq(at, seq),
+    )
+}
+
+/// The first two segments of an item: what index 0 lists its entries under.
+pub fn history_group(item: &str) -> &str {
+    item.match_indices('/')
+        .nth(1)
+        .map_or(item, |(end, _)| &item[..end])
+}
+
+/// Index 1: an owner's entries by one actor, by time.
+pub fn history_of_actor(owner: &str, actor: &str, at: Timestamp, seq: u64) -> Key {
+    Key::new(format!("histactor/{owner}/{actor}"), at_and_seq(at, seq))
+}
+
+/// A signed checkpoint of an owner's history, by the last entry that it covers.
+pub fn history_checkpoint(owner: &str, seq: u64) -> Key {
+    Key::new(format!("history/{owner}"), format!("c/{seq:020}"))
+}
+
+/// Index 0, sparse: heads of histories with entries that no checkpoint covers, by when one is due.
+pub fn history_checkpoint_due(owner: &str, at: Timestamp) -> Key {
+    Key::new(
+        history_checkpoints_due(shard_of(owner)),
+        format!("{}/{owner}", due_from(at)),
+    )
+}
+
+/// One of the partitions of [`history_checkpoint_due`].
+pub fn history_checkpoints_due(shard: u8) -> String {
+    format!("histdue/{shard}")
+}
+
+fn at_and_seq(at: Timestamp, seq: u64) -> String {
+    format!("{}/{seq:020}", due_from(at))
+}
+
 /// The personal values of an entry, beside it: what erasure deletes.
 pub fn history_personal(owner: &str, seq: u64) -> Key {
     Key::new(format!("history/{owner}"), format!("p/{seq:020}"))

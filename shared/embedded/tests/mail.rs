@@ -34,7 +34,11 @@ fn read(raw: &[u8]) -> Arrived {
     Arrived {
         from: all(message.from()).remove(0),
         to: all(message.to()).into_iter().map(|(_, to)| to).collect(),
-        reply_to: all(message.reply_to()).pop().map(|(_, to)| to),
+        reply_to: Some(
+            all(message.reply_to())
+                .pop()
+                .map_or_else(String::new, |(_, to)| to),
+        ),
         subject: message.subject().unwrap_or_default().to_owned(),
         text: lines(&message.body_text(0).unwrap_or_default()),
         html: lines(&message.body_html(0).unwrap_or_default()),
@@ -53,7 +57,7 @@ impl Mailboxes for Folder {
     async fn of(&self, address: &str) -> Vec<Arrived> {
         let all = self.0.list().unwrap();
         all.iter()
-            .filter(|entry| entry.name.ends_with(".eml"))
+            .filter(|entry| !entry.name.starts_with("sms"))
             .map(|entry| read(&self.0.read(&entry.name).unwrap()))
             .filter(|arrived| arrived.to.iter().any(|to| to == address))
             .collect()
@@ -156,7 +160,7 @@ async fn the_folder_keeps_the_newest() {
     for n in 0..999 {
         std::fs::write(outbox.folder().join(format!("n{n:04}.eml")), b"x").unwrap();
     }
-    let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let earlier = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
     let first = std::fs::File::options()
         .append(true)
         .open(outbox.folder().join("first.eml"))

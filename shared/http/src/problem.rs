@@ -4,7 +4,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
-    access::AccessError, callback::log::CallbackError, people::PeopleError,
+    access::AccessError, callback::log::CallbackError, history::HistoryError, people::PeopleError,
     recording::RecordingError, session::SessionError, settings::SettingsError,
 };
 use ringfence_ports::{BlobError, KeysError, StoreError};
@@ -646,6 +646,19 @@ impl From<RecordingError> for Problem {
             RecordingError::Store(error) => error.into(),
             RecordingError::Blob(error) => error.into(),
             RecordingError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::NotFound => Self::not_found("entry"),
+            HistoryError::Broken(bad) => Self::new(Code::Conflict).detail(format!(
+                "The history does not verify: {bad}. Nothing is signed over it."
+            )),
+            HistoryError::Keys(error) => error.into(),
+            HistoryError::Store(error) => error.into(),
         }
     }
 }

@@ -1,21 +1,55 @@
-//! The change history: one chain of entries per owner, each with the hash of the one before, written
-//! in the same commit as the change it tells of.
+//! The change history: one chain of entries per owner (an account, an agency, the platform), each with
+//! the hash of the one before, written in the same commit as the change it tells of.
+//!
+//! - [`App::commit_change`](crate::App::commit_change) writes, `search` finds.
+//! - [`Personal`] values stand in the chain as commitments; `redact` erases what opens them.
+//! - A [`Checkpoint`] is a signed statement about how far a chain goes; `verify` names the first entry
+//!   that does not fit, in the table; [`FileVerifier`] does the same with an export, offline.
 
+mod chain;
+mod checkpoint;
+mod export;
 mod personal;
+mod redact;
+mod search;
+mod show;
+mod verify;
 
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use ringfence_ports::{Op, Page, Position, Put, Query, StoreError, Unit, When};
+use ringfence_ports::{KeysError, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::personal::{Personal, Record, Revealed};
-use crate::{
-    App,
-    access::{parse_doc, to_doc},
-    id, keyspace,
+pub(crate) use self::chain::Turns;
+pub use self::{
+    checkpoint::{Checkpoint, PublicKey},
+    export::{Export, ExportFrom, FileVerifier, Verified},
+    personal::{Personal, Record, Revealed},
+    redact::Redaction,
+    search::{Filter, Found, Place},
+    show::{FieldChange, Shown},
+    verify::{Bad, Fault, Progress, Verification},
 };
+use crate::{access::to_doc, id};
+
+/// Why something about a history was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// There is no such entry.
+    #[error("there is no such entry")]
+    NotFound,
+    /// The chain does not fit together; nothing is signed over it.
+    #[error("the history does not verify: {0}")]
+    Broken(Bad),
+    /// The key to sign with cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Who changed something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +88,8 @@ pub enum Action {
     Resume,
     /// A callback was disabled, by Ringfence itself.
     Disable,
+    /// Personal values were erased.
+    Redact,
     /// Support access was used.
     Use,
 }
@@ -124,145 +160,5 @@ impl Entry {
         };
         let digest = ring::digest::digest(&ring::digest::SHA256, to_doc(&bare)?.as_bytes());
         Ok(id::hex(digest.as_ref()))
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Head {
-    seq: u64,
-    hash: String,
-}
-
-/// How often a change is tried again when another process changed something of the same owner first.
-const ATTEMPTS: usize = 64;
-
-/// How many owners may change something at the same time in one process.
-const LANES: usize = 64;
-
-/// Lets the changes of one owner follow each other inside this process, so that they lose races only
-/// to other processes.
-pub(crate) struct Turns([tokio::sync::Mutex<()>; LANES]);
-
-impl Turns {
-    pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| tokio::sync::Mutex::new(())))
-    }
-
-    fn of(&self, owner: &str) -> &tokio::sync::Mutex<()> {
-        // The last digits of an id are random.
-        let lane = owner
-            .bytes()
-            .rev()
-            .take(4)
-            .fold(0, |lane: usize, byte| lane * 31 + usize::from(byte));
-        &self.0[lane % LANES]
-    }
-}
-
-impl App {
-    /// Commits `unit` and the history entry of `change` together. When a condition of `unit` itself
-    /// fails, the error names its operation; when only another change was faster, it tries again.
-    pub async fn commit_change(
-        &self,
-        owner: &str,
-        actor: &Actor,
-        change: impl Into<Record>,
-        unit: Unit,
-    ) -> Result<Entry, StoreError> {
-        let own_ops = unit.ops.len();
-        let (change, beside) = change.into().split(&*self.random);
-        let _turn = self.turns.of(owner).lock().await;
-        for _ in 0..ATTEMPTS {
-            let head_key = keyspace::history_head(owner);
-            let (head, when) = match self.table.get(&head_key).await? {
-                Some(row) => (parse_doc::<Head>(&row.doc)?, When::Version(row.version)),
-                None => (
-                    Head {
-                        seq: 0,
-                        hash: "0".repeat(64),
-                    },
-                    When::Absent,
-                ),
-            };
-            let mut entry = Entry {
-                seq: head.seq + 1,
-                at: self.clock.now(),
-                actor: actor.id.clone(),
-                address: actor.address,
-                item: change.item.clone(),
-                action: change.action,
-                before: change.before.clone(),
-                after: change.after.clone(),
-                personal: beside.values.iter().map(|one| one.at.clone()).collect(),
-                previous: head.hash,
-                hash: String::new(),
-            };
-            entry.hash = entry.compute_hash()?;
-            let mut unit = unit.clone();
-            let head = Head {
-                seq: entry.seq,
-                hash: entry.hash.clone(),
-            };
-            unit.ops
-                .push(Op::Put(Put::new(head_key, to_doc(&head)?, when)));
-            unit.ops.push(Op::Put(Put::new(
-                keyspace::history_entry(owner, entry.seq),
-                to_doc(&entry)?,
-                When::Absent,
-            )));
-            if !beside.values.is_empty() {
-                unit.ops.push(beside.put(owner, entry.seq)?);
-            }
-            match self.table.commit(unit).await {
-                Err(StoreError::Condition { op }) if op >= own_ops => {}
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    self.forget_cached();
-                    return Ok(entry);
-                }
-            }
-        }
-        Err(StoreError::Busy)
-    }
-
-    /// A page of an owner's history, newest first.
-    pub async fn history(
-        &self,
-        owner: &str,
-        limit: usize,
-        after: Option<Position>,
-    ) -> Result<(Vec<Entry>, Option<Position>), StoreError> {
-        let Page { rows, next } = self
-            .table
-            .query(Query {
-                from: Some("e/".to_owned()),
-                to: Some("e0".to_owned()),
-                descending: true,
-                limit,
-                after,
-                ..Query::partition(keyspace::history_entry(owner, 0).pk)
-            })
-            .await?;
-        let entries = rows
-            .iter()
-            .map(|row| parse_doc(&row.doc))
-            .collect::<Result<_, _>>()?;
-        Ok((entries, next))
-    }
-
-    /// A page of an owner's history, newest first, of what came before entry `before`; and whether
-    /// there is more.
-    pub async fn history_before(
-        &self,
-        owner: &str,
-        limit: usize,
-        before: Option<u64>,
-    ) -> Result<(Vec<Entry>, bool), StoreError> {
-        let after = before.map(|seq| Position {
-            key: keyspace::history_entry(owner, seq),
-            index: None,
-        });
-        let (entries, next) = self.history(owner, limit, after).await?;
-        Ok((entries, next.is_some()))
     }
 }

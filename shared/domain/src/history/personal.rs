@@ -250,10 +250,14 @@ fn new_salt(random: &dyn Random) -> String {
     id::hex(&salt)
 }
 
-fn pointer(path: &[String]) -> String {
-    path.iter()
-        .map(|segment| format!("/{}", segment.replace('~', "~0").replace('/', "~1")))
-        .collect()
+/// The JSON pointer of a path.
+pub(super) fn pointer(path: &[String]) -> String {
+    let mut text = String::new();
+    for segment in path {
+        text.push('/');
+        text.push_str(&segment.replace('~', "~0").replace('/', "~1"));
+    }
+    text
 }
 
 #[cfg(test)]

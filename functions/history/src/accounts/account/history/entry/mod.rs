@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/history/{seq}`
+
+pub(crate) mod redaction;

@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/history/{seq}`
+
+pub(crate) mod redaction;

@@ -1,0 +1,3 @@
+//! `/v1/history/{seq}`
+
+pub(crate) mod redaction;

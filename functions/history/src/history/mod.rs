@@ -1,0 +1,9 @@
+//! `/v1/history`
+
+pub(crate) mod checkpoint;
+pub(crate) mod entry;
+pub(crate) mod export;
+pub(crate) mod get;
+pub(crate) mod keys;
+pub(crate) mod redactions;
+pub(crate) mod verification;

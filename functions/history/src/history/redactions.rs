@@ -1,0 +1,37 @@
+//! `POST /v1/history/redactions`
+
+use axum::{Json, extract::State};
+use ringfence_domain::access::Scope;
+use ringfence_http::{AppState, Authenticated, Problem, StrictJson, problem::ProblemBody};
+
+use crate::{
+    erasure::{PersonRequest, RedactionBody, redact_person},
+    owner,
+};
+
+/// Erase a person from the change history of the platform
+///
+/// Erases that person's names, mail addresses and numbers from up to 90 entries; while `more` is true,
+/// ask again. The entries stay, with commitments in place of the values, and the chain stays valid. The
+/// erasure itself is on record. Needs the scope `admin`.
+#[utoipa::path(
+    post,
+    path = "/v1/history/redactions",
+    operation_id = "redactPersonFromPlatformHistory",
+    tag = "history",
+    request_body(content = PersonRequest, example = json!({"person": "usr_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b"})),
+    responses(
+        (status = 200, description = "The entries that were redacted", body = RedactionBody, example = json!({"entries": [17, 23], "more": false})),
+        (status = 400, description = "A field is wrong", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 404, description = "The key is not the operator's", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    body: Result<StrictJson<PersonRequest>, Problem>,
+) -> Result<Json<RedactionBody>, Problem> {
+    let owner = owner::platform(&app, &caller, Scope::Admin)?;
+    redact_person(&app, &owner, &caller, body?.0).await
+}
