@@ -27,12 +27,13 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_callbacks::router())
         .merge(ringfence_recordings::router())
         .merge(ringfence_playback::router())
+        .merge(ringfence_deletion::router())
         .merge(ringfence_settings::router())
         .merge(ringfence_history::router())
 }
 
 /// What each tag of the functions' routes is about, in reading order.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (
         "ingest",
         "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it.",
@@ -56,6 +57,10 @@ const TAGS: [(&str, &str); 8] = [
     (
         "playback",
         "What stands behind a link to a recording, for whoever was sent one.",
+    ),
+    (
+        "deletion",
+        "Delete recordings, one or many, with a receipt that can be checked; keep what a legal hold keeps.",
     ),
     (
         "settings",

@@ -27,6 +27,8 @@ pub enum Kind {
     Link,
     /// An entry of the log of who listened: `lsn_`.
     Listen,
+    /// A legal hold: `hld_`.
+    Hold,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -44,6 +46,7 @@ impl Kind {
             Self::Recording => "rec_",
             Self::Link => "lnk_",
             Self::Listen => "lsn_",
+            Self::Hold => "hld_",
             Self::Event => "evt_",
         }
     }

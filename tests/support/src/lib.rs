@@ -33,7 +33,7 @@ use ringfence_webhook::{
 };
 use tower::ServiceExt;
 
-pub use blobs::MemoryBlobs;
+pub use blobs::{BlobCalls, MemoryBlobs};
 pub use pins::CountingPins;
 pub use receiver::{Answer, Post, Receiver};
 

@@ -134,6 +134,8 @@ impl App {
         let format = AudioFormat::from_content_type(&facts.content_type);
         Ok(Recording {
             blob: blob.unwrap_or_else(|| blob_key(account, &id)),
+            blob_version: None,
+            copies: Vec::new(),
             id,
             account: account.to_owned(),
             call_id: facts.call_id,
@@ -162,6 +164,7 @@ impl App {
             redacted: false,
             deleted_at: None,
             deletion_reason: None,
+            deletion: None,
         })
     }
 
@@ -209,7 +212,7 @@ impl App {
     }
 
     /// The recordings of a call, oldest first.
-    pub(super) async fn recordings_of_call(
+    pub(crate) async fn recordings_of_call(
         &self,
         account: &str,
         call: &str,

@@ -82,6 +82,7 @@ impl App {
         after.status = Status::Available;
         format.content_type().clone_into(&mut after.content_type);
         after.stored_at = Some(self.clock.now());
+        after.blob_version = stored.version;
         after.sealing = Some(Sealing {
             wrapped_key: STANDARD.encode(wrapped),
             header,

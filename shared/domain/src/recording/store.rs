@@ -1,6 +1,6 @@
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use ringfence_ports::{BlobError, BlobId, BlobMeta, ByteStream, Op, StoreError, Unit, When};
+use ringfence_ports::{BlobError, BlobMeta, ByteStream, Op, StoreError, Unit, When};
 
 use super::{
     ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
@@ -63,7 +63,11 @@ impl App {
                     self.announce_recording(config, &stored.recording).await?;
                     return Ok(stored.recording);
                 }
-                Status::Deleted => return Err(RecordingError::Deleted),
+                Status::Deleted => {
+                    // It came behind its deletion, by a URL that was good a moment before.
+                    self.remove_audio(&stored.recording).await?;
+                    return Err(RecordingError::Deleted);
+                }
                 Status::Refused => return Err(refused(&stored.recording)),
                 Status::Pending => {}
             }
@@ -120,18 +124,15 @@ impl App {
         format.content_type().clone_into(&mut seen.content_type);
         seen.size = Some(object.length);
         seen.sha256 = seen.sha256.or(sha256);
+        seen.blob_version = object.version;
         seen.stored_at = Some(self.clock.now());
         Ok(seen)
     }
 
+    /// Removes a recording's object in every version.
     pub(super) async fn remove_audio(&self, recording: &Recording) -> Result<(), RecordingError> {
-        let id = BlobId {
-            key: recording.blob.clone(),
-            version: None,
-        };
-        for removed in self.blobs.delete(&[id]).await? {
-            removed?;
-        }
+        self.erase_object(&recording.account, &recording.blob)
+            .await?;
         Ok(())
     }
 
