@@ -26,8 +26,9 @@ enum Guard {
 
 use Guard::{Account, Agency, Link, Open, Platform, Twilio};
 use Scope::{
-    Admin, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, RecordingsRead,
-    RecordingsWrite, SettingsRead, SettingsWrite,
+    Admin, CallsRead, DeletionRead, DeletionWrite, DeliveriesRead, DeliveriesWrite, EventsWrite,
+    HistoryRead, HoldsRead, HoldsWrite, RecordingsRead, RecordingsWrite, SettingsRead,
+    SettingsWrite,
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.
@@ -388,6 +389,66 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Account(RecordingsRead),
         "",
     ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/recordings/{recording}",
+        Account(DeletionWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/deletions",
+        Account(DeletionRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/deletions",
+        Account(DeletionWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/deletions/{deletion}",
+        Account(DeletionRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/deletions/{deletion}/stop",
+        Account(DeletionWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/deletions/{deletion}/resume",
+        Account(DeletionWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/holds",
+        Account(HoldsRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/holds",
+        Account(HoldsWrite),
+        r#"{"account":true,"reason":"case"}"#,
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/holds/{hold}",
+        Account(HoldsRead),
+        "",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/holds/{hold}",
+        Account(HoldsWrite),
+        "",
+    ),
     ("GET", "/r/{token}", Link, ""),
     ("POST", "/r/{token}", Link, r#"{"pin":"402817"}"#),
     ("GET", "/r/{token}/audio", Link, ""),
@@ -465,6 +526,8 @@ fn path(template: &str, account: &str, agency: &str) -> String {
         .replace("{call}", "call-1")
         .replace("{delivery}", "dlv_019c1310e4007a70858c50c604032a89")
         .replace("{job}", "job_019c1310e4007a70858c50c604032a89")
+        .replace("{deletion}", "job_019c1310e4007a70858c50c604032a89")
+        .replace("{hold}", "hld_019c1310e4007a70858c50c604032a89")
         .replace("{recording}", "rec_019c1310e4007a70858c50c604032a8a")
         .replace("{link}", "lnk_019c1310e4007a70858c50c604032a89")
         .replace(
@@ -630,6 +693,8 @@ async fn what_hangs_under_an_id_of_ours_is_not_found_under_anothers() {
             "{call}",
             "{delivery}",
             "{job}",
+            "{deletion}",
+            "{hold}",
             "{key}",
             "{recording}",
             "{link}",

@@ -212,6 +212,14 @@ pub(crate) struct RecordingsDocument {
     /// How the audio of new recordings is encrypted; provider unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     encryption: Option<EncryptionName>,
+    /// Days after which recordings are deleted, unless a hold keeps them; not at all unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 36500)]
+    retention_days: Option<u16>,
+    /// The same for recordings with a label, by label. The shortest that applies wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    retention_by_tag: Option<std::collections::BTreeMap<String, u16>>,
     /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_override: Option<bool>,

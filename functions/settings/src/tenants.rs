@@ -28,9 +28,25 @@ pub(crate) struct AccountBody {
     agency: String,
     /// What people call it.
     name: String,
+    /// Where its days begin and end: a name of the IANA time zone database. UTC unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
     /// When it was made.
     #[schema(format = DateTime)]
     created_at: String,
+}
+
+/// What of an account can be changed; what is left out stays.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountPatch {
+    /// 1 to 200 characters, no control characters, no blanks at the ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// A name of the IANA time zone database; null: UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
 }
 
 /// A name for an agency or account.

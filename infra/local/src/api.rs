@@ -27,6 +27,7 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_callbacks::router())
         .merge(ringfence_recordings::router())
         .merge(ringfence_playback::router())
+        .merge(ringfence_deletion::router())
         .merge(ringfence_settings::router())
         .merge(ringfence_people::router())
         .merge(ringfence_history::router())
@@ -57,6 +58,10 @@ const TAGS: [(&str, &str); 9] = [
     (
         "playback",
         "What stands behind a link to a recording, for whoever was sent one.",
+    ),
+    (
+        "deletion",
+        "Delete recordings, one or many, with a receipt that can be checked; keep what a legal hold keeps.",
     ),
     (
         "settings",

@@ -50,6 +50,18 @@ pub enum Scope {
     /// Register and upload recordings; make and revoke links; set PINs.
     #[serde(rename = "recordings:write")]
     RecordingsWrite,
+    /// Read deletions, what they found and their receipts.
+    #[serde(rename = "deletion:read")]
+    DeletionRead,
+    /// Delete recordings; stop and resume that.
+    #[serde(rename = "deletion:write")]
+    DeletionWrite,
+    /// Read legal holds.
+    #[serde(rename = "holds:read")]
+    HoldsRead,
+    /// Place and release legal holds.
+    #[serde(rename = "holds:write")]
+    HoldsWrite,
     /// Read the change history.
     #[serde(rename = "history:read")]
     HistoryRead,
@@ -66,7 +78,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::EventsWrite,
         Self::CallsRead,
         Self::SettingsRead,
@@ -75,6 +87,10 @@ impl Scope {
         Self::DeliveriesWrite,
         Self::RecordingsRead,
         Self::RecordingsWrite,
+        Self::DeletionRead,
+        Self::DeletionWrite,
+        Self::HoldsRead,
+        Self::HoldsWrite,
         Self::HistoryRead,
         Self::PeopleRead,
         Self::PeopleWrite,
@@ -92,6 +108,10 @@ impl Scope {
             Self::DeliveriesWrite => "deliveries:write",
             Self::RecordingsRead => "recordings:read",
             Self::RecordingsWrite => "recordings:write",
+            Self::DeletionRead => "deletion:read",
+            Self::DeletionWrite => "deletion:write",
+            Self::HoldsRead => "holds:read",
+            Self::HoldsWrite => "holds:write",
             Self::HistoryRead => "history:read",
             Self::PeopleRead => "people:read",
             Self::PeopleWrite => "people:write",

@@ -5,7 +5,8 @@ use ringfence_ports::StoreError;
 use crate::{
     App,
     callback::log::stored_event,
-    event::{Call, Event, Subject, call},
+    event::{Call, Event, Recording as CallRecording, Subject, call},
+    recording::Recording,
     settings::AccountConfig,
 };
 
@@ -25,12 +26,38 @@ impl App {
                 .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))?;
             events.push(event);
         }
-        Ok(call::fold(&events).map(|call| {
-            if config.masking.console {
-                call.masked()
-            } else {
-                call
-            }
+        let Some(mut folded) = call::fold(&events) else {
+            return Ok(None);
+        };
+        let recordings = self.recordings_of_call(&config.account.id, call).await?;
+        tell_deleted(&mut folded.data.recording, &recordings);
+        Ok(Some(if config.masking.console {
+            folded.masked()
+        } else {
+            folded
         }))
     }
+}
+
+/// A call's record stays when its recording goes, and says that it went and why.
+fn tell_deleted(told: &mut Option<CallRecording>, recordings: &[Recording]) {
+    let own = |id: &str| {
+        recordings
+            .iter()
+            .find(|found| found.id == id || found.external_id.as_deref() == Some(id))
+    };
+    let id = told.as_ref().and_then(|told| told.id.as_deref());
+    let found = match id {
+        Some(id) => own(id),
+        None => recordings.iter().max_by_key(|found| &found.id),
+    };
+    let Some(found) = found.filter(|found| found.deleted_at.is_some()) else {
+        return;
+    };
+    let told = told.get_or_insert_default();
+    told.id.get_or_insert_with(|| found.id.clone());
+    told.duration.get_or_insert(found.duration);
+    told.url = None;
+    told.deleted_at = found.deleted_at;
+    told.deletion_reason.clone_from(&found.deletion_reason);
 }

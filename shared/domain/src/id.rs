@@ -35,6 +35,8 @@ pub enum Kind {
     Team,
     /// A session of somebody who logged in: `ses_`.
     Session,
+    /// A legal hold: `hld_`.
+    Hold,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -56,6 +58,7 @@ impl Kind {
             Self::Group => "grp_",
             Self::Team => "tea_",
             Self::Session => "ses_",
+            Self::Hold => "hld_",
             Self::Event => "evt_",
         }
     }

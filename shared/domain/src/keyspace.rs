@@ -216,6 +216,46 @@ pub fn job(account: &str, job: &str) -> Key {
     Key::new(format!("{JOBS_PREFIX}{account}"), job)
 }
 
+/// How the partitions of deletions begin.
+pub(crate) const DELETIONS_PREFIX: &str = "deletions/";
+
+/// A deletion of an account; the id sorts by time.
+pub fn deletion(account: &str, job: &str) -> Key {
+    let sort = if job.is_empty() { "-" } else { job };
+    Key::new(format!("{DELETIONS_PREFIX}{account}"), sort)
+}
+
+/// A part of what a deletion planned, and of what became of it.
+pub fn manifest(job: &str, chunk: u32) -> Key {
+    Key::new(format!("manifest/{job}"), format!("{chunk:08}"))
+}
+
+/// A legal hold; the id sorts by time.
+pub fn hold(account: &str, hold: &str) -> Key {
+    let sort = if hold.is_empty() { "-" } else { hold };
+    Key::new(format!("holds/{account}"), sort)
+}
+
+/// The holds on one thing of an account: `recording/{id}`, `call/{id}`, `number/{hash}` or `account`.
+pub fn held(account: &str, target: &str) -> Key {
+    Key::new(format!("held/{account}/{target}"), "holds")
+}
+
+/// How many holds an account has. Its version moves whenever one is placed or released: whoever
+/// tombstones recordings checks it in the same commit.
+pub fn hold_state(account: &str) -> Key {
+    Key::new(format!("acc/{account}"), "holds")
+}
+
+/// When an owner's recordings are next looked through for what has been kept long enough; in index 1
+/// under its due time.
+pub fn retention(owner: &str) -> Key {
+    Key::new(owner_partition(owner), RETENTION_SORT)
+}
+
+/// The sort key of [`retention`].
+pub(crate) const RETENTION_SORT: &str = "retention";
+
 /// A recording's row; `None` when `recording` is no id of one. Its id tells when it began, so that
 /// recordings sort by that.
 pub fn recording(account: &str, recording: &str) -> Option<Key> {

@@ -7,6 +7,7 @@ pub mod app;
 mod cache;
 pub mod callback;
 pub mod calls;
+pub mod deletion;
 mod derived;
 pub mod event;
 pub mod history;

@@ -4,8 +4,14 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
-    access::AccessError, callback::log::CallbackError, history::HistoryError, people::PeopleError,
-    recording::RecordingError, session::SessionError, settings::SettingsError,
+    access::AccessError,
+    callback::log::CallbackError,
+    deletion::{DeletionError, HoldError},
+    history::HistoryError,
+    people::PeopleError,
+    recording::RecordingError,
+    session::SessionError,
+    settings::SettingsError,
 };
 use ringfence_ports::{BlobError, KeysError, StoreError};
 use serde::Serialize;
@@ -659,6 +665,42 @@ impl From<HistoryError> for Problem {
             )),
             HistoryError::Keys(error) => error.into(),
             HistoryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HoldError> for Problem {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::NotFound => Self::not_found("hold"),
+            HoldError::NoRecording => Self::not_found("recording"),
+            HoldError::Deleted => Self::new(Code::Gone).detail("This recording was deleted."),
+            HoldError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            HoldError::TooMany => Self::new(Code::Conflict)
+                .detail("There are as many holds on this as there can be: release one first."),
+            HoldError::Store(error) => error.into(),
+            HoldError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeletionError> for Problem {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::NotFound => Self::not_found("deletion"),
+            DeletionError::NoRecording => Self::not_found("recording"),
+            DeletionError::Deleted => {
+                Self::new(Code::Gone).detail("This recording was deleted before.")
+            }
+            DeletionError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            DeletionError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            DeletionError::Store(error) => error.into(),
+            DeletionError::Blob(error) => error.into(),
+            DeletionError::Keys(error) => error.into(),
         }
     }
 }

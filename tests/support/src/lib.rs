@@ -34,7 +34,7 @@ use ringfence_webhook::{
 };
 use tower::ServiceExt;
 
-pub use blobs::MemoryBlobs;
+pub use blobs::{BlobCalls, MemoryBlobs};
 pub use people::SignedIn;
 pub use pins::CountingPins;
 pub use receiver::{Answer, Post, Receiver};

@@ -131,8 +131,10 @@ pub(crate) async fn get(
     if too_long {
         return Ok(Json(json!({ "items": [], "next_cursor": null })));
     }
-    let page = app
+    let mut page = app
         .recordings(&config.account.id, &filter, limit, before.as_deref())
+        .await?;
+    app.mark_held(&config.account.id, &mut page.recordings)
         .await?;
     let items: Vec<_> = page
         .recordings

@@ -34,5 +34,8 @@ pub(crate) async fn get(
         .account(&caller, Scope::RecordingsRead, &account)
         .await?;
     let stored = app.recording(&config.account.id, &recording).await?;
-    Ok(Json(shown(&config, stored.recording)))
+    let mut recording = [stored.recording];
+    app.mark_held(&config.account.id, &mut recording).await?;
+    let [recording] = recording;
+    Ok(Json(shown(&config, recording)))
 }

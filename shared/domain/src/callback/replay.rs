@@ -12,7 +12,7 @@ use crate::{
     App,
     access::{parse_doc, to_doc},
     app::CACHE_TTL,
-    id, keyspace,
+    deletion, id, keyspace,
     settings::{AccountConfig, EndpointKind},
 };
 
@@ -200,6 +200,9 @@ impl App {
 
     /// Works on one message of the jobs queue: one step of one job, and the order for the next.
     pub async fn job_step(&self, received: &Received) -> Result<(), StoreError> {
+        if let Some(message) = deletion::StepMessage::read(received) {
+            return self.deletion_message(&message).await;
+        }
         let message: StepMessage = parse_doc(&received.body)?;
         let key = keyspace::job(&message.account, &message.job);
         let Some(row) = self.table.get(&key).await? else {

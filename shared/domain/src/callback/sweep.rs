@@ -1,11 +1,12 @@
 //! What a clock sets off: every minute, deliveries whose due time has come go back into the queue, and so
-//! do the steps of jobs whose message was lost.
+//! do the steps of jobs whose message was lost; and what an owner's retention ends begins to be deleted.
 
 use ringfence_ports::{Op, Query, StoreError, Unit};
 
 use super::{delivery::Delivery, log::order, replay::Job};
 use crate::{
     App,
+    deletion::Deletion,
     keyspace::{self, SHARDS},
 };
 
@@ -36,8 +37,20 @@ impl App {
             let page = self.table.query(query.clone()).await?;
             let mut units = Vec::with_capacity(page.rows.len());
             for row in &page.rows {
+                if row.key.sk == keyspace::RETENTION_SORT {
+                    match self.retention_due(row).await {
+                        Ok(unit) => units.push(unit),
+                        // One owner's trouble is not the others'.
+                        Err(error) => {
+                            tracing::error!(owner = row.key.pk, %error, "retention did not start")
+                        }
+                    }
+                    continue;
+                }
                 units.push(if row.key.pk.starts_with(keyspace::JOBS_PREFIX) {
                     Job::again(row, now)?
+                } else if row.key.pk.starts_with(keyspace::DELETIONS_PREFIX) {
+                    Deletion::again(row, now)?
                 } else {
                     let mut delivery = Delivery::from_row(row)?;
                     // Until the attempt is recorded it stays due, in case that this message is lost too.

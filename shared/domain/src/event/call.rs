@@ -151,6 +151,7 @@ fn merge_recording(known: Option<Recording>, over: &Recording) -> Recording {
             (known, over) => over.or(known),
         },
         deleted_at: over.deleted_at.or(known.deleted_at),
+        deletion_reason: over.deletion_reason.clone().or(known.deletion_reason),
     }
 }
 

@@ -196,6 +196,9 @@ pub struct Recording {
         deserialize_with = "rfc3339::option"
     )]
     pub deleted_at: Option<Timestamp>,
+    /// Why it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_reason: Option<String>,
 }
 
 impl fmt::Debug for Recording {

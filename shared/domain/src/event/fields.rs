@@ -262,6 +262,11 @@ pub const RECORDING: &[Field] = &[
     field("url", Kind::Text(MAX_URL), "Where the platform keeps it."),
     field("redacted", Kind::Bool, "Whether spans of it were silenced."),
     field("deleted_at", Kind::Time, "When it was deleted."),
+    field(
+        "deletion_reason",
+        Kind::Text(MAX_TEXT),
+        "Why it was deleted.",
+    ),
 ];
 
 /// The fields of `data.progress`.

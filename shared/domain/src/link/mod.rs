@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     access::{parse_doc, to_doc, to_value},
+    deletion::HoldError,
     derived::mac_of,
     event::{Event, EventType},
     history::{Action, Actor, Change},
@@ -429,11 +430,19 @@ impl App {
         if recording.deleted_at.is_some() {
             return Err(LinkError::Gone(Gone::Deleted));
         }
-        if recording.held {
-            return Err(LinkError::Gone(Gone::OnHold));
-        }
         if !recording.is_available() {
             return Err(LinkError::Unknown);
+        }
+        let (_, holds) = self
+            .holds_on(&recording.account, &[&recording])
+            .await
+            .map_err(|error| match error {
+                HoldError::Keys(error) => LinkError::Keys(error),
+                HoldError::Store(error) => LinkError::Store(error),
+                error => LinkError::Store(StoreError::Unavailable(error.to_string())),
+            })?;
+        if holds.iter().any(|holds| !holds.is_empty()) {
+            return Err(LinkError::Gone(Gone::OnHold));
         }
         let own = recording.pin.clone().map(|pin| (recording.id.clone(), pin));
         let asks = match (rules.access, &own, &rules.pin) {

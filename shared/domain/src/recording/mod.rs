@@ -159,6 +159,12 @@ pub struct Recording {
     /// [`Recording::blob`] and removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<String>,
+    /// The version of that object, where the store keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob_version: Option<String>,
+    /// Further objects made of it, such as a redacted copy. They go when it goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<AudioCopy>,
     /// How that is encrypted.
     #[serde(default)]
     pub encryption: EncryptionMode,
@@ -171,8 +177,9 @@ pub struct Recording {
     /// Links of an earlier generation are revoked.
     #[serde(default)]
     pub link_generation: u32,
-    /// Whether a legal hold keeps it: nothing deletes it, and links do not open.
-    #[serde(default)]
+    /// Whether a legal hold keeps it: nothing deletes it, and links do not open. Not stored:
+    /// [`App::mark_held`] looks at the holds of now.
+    #[serde(skip)]
     pub held: bool,
     /// Whether spans of it were silenced.
     #[serde(default)]
@@ -183,6 +190,21 @@ pub struct Recording {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_reason: Option<String>,
+    /// By which deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<String>,
+}
+
+/// An object made of a recording's audio.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioCopy {
+    /// The object.
+    pub blob: String,
+    /// Its version, where the store keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Bytes.
+    pub size: u64,
 }
 
 impl std::fmt::Debug for Recording {
@@ -224,6 +246,18 @@ impl Recording {
     /// Whether it can be played.
     pub fn is_available(&self) -> bool {
         self.status == Status::Available
+    }
+
+    /// The bytes that it takes up in the store, as far as it is known to be there.
+    pub fn stored_bytes(&self) -> u64 {
+        let own = match (&self.sealing, self.status) {
+            (Some(sealing), _) => sealing.length,
+            (None, Status::Available) => self.size.unwrap_or_default(),
+            (None, _) => 0,
+        };
+        self.copies
+            .iter()
+            .fold(own, |sum, copy| sum.saturating_add(copy.size))
     }
 
     /// Its row, in the indexes by agent and team.

@@ -139,6 +139,8 @@ impl App {
         Ok(Recording {
             blob: blob.unwrap_or_else(|| blob_key(account, &id)),
             import,
+            blob_version: None,
+            copies: Vec::new(),
             id,
             account: account.to_owned(),
             call_id: facts.call_id,
@@ -167,6 +169,7 @@ impl App {
             redacted: false,
             deleted_at: None,
             deletion_reason: None,
+            deletion: None,
         })
     }
 
@@ -214,7 +217,7 @@ impl App {
     }
 
     /// The recordings of a call, oldest first.
-    pub(super) async fn recordings_of_call(
+    pub(crate) async fn recordings_of_call(
         &self,
         account: &str,
         call: &str,

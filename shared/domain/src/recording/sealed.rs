@@ -92,6 +92,7 @@ impl App {
         format.content_type().clone_into(&mut after.content_type);
         after.size = Some(length.load(Ordering::Acquire));
         after.stored_at = Some(self.clock.now());
+        after.blob_version = stored.version;
         after.sealing = Some(Sealing {
             wrapped_key: STANDARD.encode(wrapped),
             header,
@@ -146,7 +147,7 @@ impl App {
                 RecordingError::Refused(_)
                 | RecordingError::Deleted
                 | RecordingError::AlreadyStored,
-            ) => self.remove_object(&staged).await?,
+            ) => self.erase_object(account, &staged).await?,
             Err(_) => {}
         }
         match sealed {

@@ -1,6 +1,6 @@
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use ringfence_ports::{BlobError, BlobId, BlobMeta, ByteStream, Op, StoreError, Unit, When};
+use ringfence_ports::{BlobError, BlobMeta, ByteStream, Op, StoreError, Unit, When};
 
 use super::{
     ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
@@ -68,7 +68,11 @@ impl App {
                     self.announce_recording(config, &stored.recording).await?;
                     return Ok(stored.recording);
                 }
-                Status::Deleted => return Err(RecordingError::Deleted),
+                Status::Deleted => {
+                    // It came behind its deletion, by a URL that was good a moment before.
+                    self.remove_audio(&stored.recording).await?;
+                    return Err(RecordingError::Deleted);
+                }
                 Status::Refused => return Err(refused(&stored.recording)),
                 Status::Pending => {}
             }
@@ -125,35 +129,16 @@ impl App {
         format.content_type().clone_into(&mut seen.content_type);
         seen.size = Some(object.length);
         seen.sha256 = seen.sha256.or(sha256);
+        seen.blob_version = object.version;
         seen.stored_at = Some(self.clock.now());
         Ok(seen)
     }
 
+    /// Removes a recording's object in every version.
     pub(super) async fn remove_audio(&self, recording: &Recording) -> Result<(), RecordingError> {
-        self.remove_object(&recording.blob).await
-    }
-
-    /// Removes an object with every version of it: in a store that keeps versions, deleting the object
-    /// itself only hides it.
-    pub(super) async fn remove_object(&self, key: &str) -> Result<(), RecordingError> {
-        loop {
-            let page = self.blobs.versions(key, None).await?;
-            let ids: Vec<_> = page
-                .items
-                .into_iter()
-                .filter(|listed| listed.key == key)
-                .map(|listed| BlobId {
-                    key: listed.key,
-                    version: listed.version,
-                })
-                .collect();
-            if ids.is_empty() {
-                return Ok(());
-            }
-            for removed in self.blobs.delete(&ids).await? {
-                removed?;
-            }
-        }
+        self.erase_object(&recording.account, &recording.blob)
+            .await?;
+        Ok(())
     }
 
     /// Writes what was seen; and the link that goes with the announcement, if somebody wants that.

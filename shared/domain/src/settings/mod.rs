@@ -35,7 +35,8 @@ pub use documents::SavedCallbacks;
 pub use error::{FieldError, SettingsError};
 pub(crate) use recordings::days_after;
 pub use recordings::{
-    Access, DEFAULT_LINK_DAYS, EffectiveRecordings, EncryptionMode, MAX_LINK_DAYS, RecordingRules,
+    Access, DEFAULT_LINK_DAYS, EffectiveRecordings, EncryptionMode, MAX_LINK_DAYS,
+    MAX_RETENTION_DAYS, RecordingRules,
 };
 pub use resolve::{Origin, Sourced};
 pub use secret::{

@@ -1,5 +1,7 @@
 //! The recordings document: for how long links work, who may listen, and how audio is kept.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Key, StoreError};
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,13 @@ use crate::{
 pub const DEFAULT_LINK_DAYS: u16 = 30;
 /// The longest that a link can be set to work, in days.
 pub const MAX_LINK_DAYS: u16 = 3_650;
+
+/// The longest that recordings can be set to be kept before they are deleted, in days.
+pub const MAX_RETENTION_DAYS: u16 = 36_500;
+/// How many labels may have days of their own.
+const MAX_RETENTION_TAGS: usize = 50;
+/// The longest label, in bytes.
+const MAX_TAG_BYTES: usize = 512;
 
 /// What a link asks of whoever opens it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +84,12 @@ pub(super) struct Recordings {
     pin: Option<StoredPin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<EncryptionMode>,
+    /// Days after which recordings are deleted; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_days: Option<u16>,
+    /// The same for those with a label. The shortest that applies wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_by_tag: Option<BTreeMap<String, u16>>,
     /// Links made at this instant or before had ended when the days were raised, and stay so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     links_ended: Option<Timestamp>,
@@ -96,6 +111,11 @@ impl Recordings {
             fields.insert("pin".to_owned(), pin(stored));
         }
         Ok(value)
+    }
+
+    /// Whether it says anything of how long recordings are kept.
+    fn ends_anything(&self) -> bool {
+        self.retention_days.is_some() || self.retention_by_tag.is_some()
     }
 
     fn may_override(&self) -> bool {
@@ -135,6 +155,8 @@ fn parse(document: Value, agency: bool, errors: &mut Errors) -> (Recordings, Giv
     parsed.link_days = object.number("link_days", 0..=MAX_LINK_DAYS);
     parsed.access = one_of(&mut object, "access", &ACCESS);
     parsed.encryption = one_of(&mut object, "encryption", &ENCRYPTION);
+    parsed.retention_days = object.number("retention_days", 1..=MAX_RETENTION_DAYS);
+    parsed.retention_by_tag = retention_by_tag(&mut object);
     if let Some(text) = object.string("pin") {
         pin = match Pin::parse(&text) {
             _ if text == KEEP => GivenPin::Keep,
@@ -149,6 +171,47 @@ fn parse(document: Value, agency: bool, errors: &mut Errors) -> (Recordings, Giv
     }
     object.finish();
     (parsed, pin)
+}
+
+fn retention_by_tag(object: &mut Object<'_>) -> Option<BTreeMap<String, u16>> {
+    const NAME: &str = "retention_by_tag";
+    let Value::Object(fields) = object.take(NAME)? else {
+        object.wrong(
+            NAME,
+            "not_an_object",
+            "must be an object of labels and days",
+        );
+        return None;
+    };
+    if fields.is_empty() {
+        return None;
+    }
+    if fields.len() > MAX_RETENTION_TAGS {
+        let reason = format!("must have at most {MAX_RETENTION_TAGS} labels");
+        object.wrong(NAME, "too_many", reason);
+        return None;
+    }
+    let mut days_of = BTreeMap::new();
+    for (tag, value) in fields {
+        let days = value
+            .as_u64()
+            .and_then(|days| u16::try_from(days).ok())
+            .filter(|days| (1..=MAX_RETENTION_DAYS).contains(days));
+        match days {
+            Some(days) if (1..=MAX_TAG_BYTES).contains(&tag.len()) => {
+                days_of.insert(tag, days);
+            }
+            _ => {
+                let reason = format!(
+                    "each must be a label of 1 to {MAX_TAG_BYTES} bytes with a whole number of days \
+                     from 1 to {MAX_RETENTION_DAYS}"
+                );
+                object.wrong(NAME, "invalid_value", reason);
+                return None;
+            }
+        }
+    }
+    Some(days_of)
 }
 
 fn one_of<T: Copy>(object: &mut Object<'_>, name: &'static str, values: &[(&str, T)]) -> Option<T> {
@@ -176,6 +239,10 @@ pub struct EffectiveRecordings {
     pub pin: Sourced<Option<&'static str>>,
     /// How new audio is encrypted.
     pub encryption: Sourced<EncryptionMode>,
+    /// Days after which recordings are deleted; null: never.
+    pub retention_days: Sourced<Option<u16>>,
+    /// The same for those with a label. The shortest that applies wins.
+    pub retention_by_tag: Sourced<Option<BTreeMap<String, u16>>>,
 }
 
 /// What playback and links need to know of an account. Cached for seconds
@@ -194,6 +261,10 @@ pub struct RecordingRules {
     pub pin: Option<(String, StoredPin)>,
     /// How new audio is encrypted.
     pub encryption: EncryptionMode,
+    /// Days after which recordings are deleted; `None`: never.
+    pub retention_days: Option<u16>,
+    /// The same for those with a label. The shortest that applies wins.
+    pub retention_by_tag: BTreeMap<String, u16>,
 }
 
 impl RecordingRules {
@@ -252,6 +323,16 @@ fn resolve(account: &Recordings, agency: &Recordings) -> EffectiveRecordings {
             may_override,
         )
         .unwrap_or(Sourced::default_of(EncryptionMode::default())),
+        retention_days: Sourced::optional(choose(
+            account.retention_days.as_ref(),
+            agency.retention_days.as_ref(),
+            may_override,
+        )),
+        retention_by_tag: Sourced::optional(choose(
+            account.retention_by_tag.as_ref(),
+            agency.retention_by_tag.as_ref(),
+            may_override,
+        )),
     }
 }
 
@@ -271,6 +352,8 @@ fn rules(account: &super::Account, own: &Recordings, agency: &Recordings) -> Rec
         access: effective.access.value,
         pin,
         encryption: effective.encryption.value,
+        retention_days: effective.retention_days.value,
+        retention_by_tag: effective.retention_by_tag.value.unwrap_or_default(),
     }
 }
 
@@ -346,8 +429,21 @@ impl App {
             GivenPin::New(pin) => Some(self.store_pin(tenant.id(), pin).await?),
         };
         self.note_ended_links(tenant, &agency, &before, &mut after);
+        let mut beside = Beside::default();
+        let retention = |document: &Recordings| {
+            (
+                document.retention_days,
+                document.retention_by_tag.clone(),
+                document.may_override(),
+            )
+        };
+        if retention(&before) != retention(&after)
+            && (before.ends_anything() || after.ends_anything())
+        {
+            beside.ops.push(self.retention_op(tenant.id())?);
+        }
         let version = self
-            .commit_document(tenant, version, &before, &after, Beside::default(), actor)
+            .commit_document(tenant, version, &before, &after, beside, actor)
             .await?;
         Ok(Versioned {
             value: after.shown()?,
@@ -393,23 +489,29 @@ impl App {
         account: &str,
     ) -> Result<Option<std::sync::Arc<RecordingRules>>, StoreError> {
         self.rules
-            .get(account, self.clock.now(), || async {
-                let Some(account) = self.find_account(account).await? else {
-                    return Ok(None);
-                };
-                let account = account.value;
-                let keys: [Key; 2] = [
-                    keyspace::settings(&account.id, Recordings::AREA),
-                    keyspace::settings(&account.agency, Recordings::AREA),
-                ];
-                let mut rows = self.table.get_many(&keys).await?.into_iter();
-                let mut next = || match rows.next().flatten() {
-                    Some(row) => parse_doc::<Recordings>(&row.doc),
-                    None => Ok(Recordings::default()),
-                };
-                let (own, agency) = (next()?, next()?);
-                Ok(Some(rules(&account, &own, &agency)))
-            })
+            .get(account, self.clock.now(), || self.load_rules(account))
             .await
+    }
+
+    /// The same as it is stored now.
+    pub(crate) async fn load_rules(
+        &self,
+        account: &str,
+    ) -> Result<Option<RecordingRules>, StoreError> {
+        let Some(account) = self.find_account(account).await? else {
+            return Ok(None);
+        };
+        let account = account.value;
+        let keys: [Key; 2] = [
+            keyspace::settings(&account.id, Recordings::AREA),
+            keyspace::settings(&account.agency, Recordings::AREA),
+        ];
+        let mut rows = self.table.get_many(&keys).await?.into_iter();
+        let mut next = || match rows.next().flatten() {
+            Some(row) => parse_doc::<Recordings>(&row.doc),
+            None => Ok(Recordings::default()),
+        };
+        let (own, agency) = (next()?, next()?);
+        Ok(Some(rules(&account, &own, &agency)))
     }
 }

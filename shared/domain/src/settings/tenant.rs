@@ -1,6 +1,6 @@
 //! Agencies and accounts: making, reading, listing and renaming them.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use ringfence_ports::{Op, Put, Query, Row, StoreError, Unit, When};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -42,8 +42,31 @@ pub struct Account {
     pub agency: String,
     /// What people call it.
     pub name: String,
+    /// Where its days begin and end: a name of the IANA time zone database; `None`: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl Account {
+    /// The name of its time zone.
+    pub fn time_zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or("UTC")
+    }
+
+    /// Its time zone.
+    ///
+    /// # Errors
+    /// The time zone is not known any more: nothing is done by a wrong one.
+    pub fn zone(&self) -> Result<TimeZone, StoreError> {
+        match &self.time_zone {
+            None => Ok(TimeZone::UTC),
+            Some(name) => TimeZone::get(name).map_err(|_| {
+                StoreError::Unavailable("an account's time zone is not known here".to_owned())
+            }),
+        }
+    }
 }
 
 /// Something read from the store, with the version that a change of it must name.
@@ -139,6 +162,7 @@ impl App {
             id: id::new(id::Kind::Account, now, &*self.random),
             agency: agency.to_owned(),
             name,
+            time_zone: None,
             created_at: now,
         };
         let put = account_put(&account, When::Absent)?;
@@ -311,7 +335,8 @@ impl App {
         })
     }
 
-    /// Renames an account: `patch` is a merge patch of `{"name": …}`.
+    /// Renames an account, or says where it is: `patch` is a merge patch of `{"name": …,
+    /// "time_zone": …}`.
     pub async fn update_account(
         &self,
         account: Versioned<Account>,
@@ -323,8 +348,24 @@ impl App {
             return Err(SettingsError::Stale);
         }
         let before = account.value;
+        let document = serde_json::json!({ "name": before.name, "time_zone": before.time_zone });
+        let mut errors = Errors::default();
+        let (mut name, mut time_zone) = (None, None);
+        if let Some(mut object) = Object::read("", merge(document, patch), &mut errors) {
+            name = read_name(&mut object);
+            time_zone = object.string("time_zone");
+            // The database's own names only: jiff would take an abbreviation or a fixed offset too.
+            let is_known = |name: &str| TimeZone::get(name).is_ok_and(|z| z.iana_name().is_some());
+            if time_zone.as_deref().is_some_and(|name| !is_known(name)) {
+                let reason = "must be a name of the IANA time zone database, like Europe/Berlin";
+                object.wrong("time_zone", "unknown_value", reason);
+            }
+            object.finish();
+        }
+        let name = errors.into_result(name.unwrap_or_default())?;
         let after = Account {
-            name: renamed(&before.name, patch)?,
+            name,
+            time_zone,
             ..before.clone()
         };
         if after == before {
@@ -434,13 +475,18 @@ fn renamed(name: &str, patch: Value) -> Result<String, SettingsError> {
     let mut found = None;
     let document = merge(serde_json::json!({ "name": name }), patch);
     if let Some(mut object) = Object::read("", document, &mut errors) {
-        found = object.required_string("name");
-        if let Some(reason) = found.as_deref().and_then(name_fault) {
-            object.wrong("name", "invalid_name", reason);
-        }
+        found = read_name(&mut object);
         object.finish();
     }
     errors.into_result(found.unwrap_or_default())
+}
+
+fn read_name(object: &mut Object<'_>) -> Option<String> {
+    let name = object.required_string("name");
+    if let Some(reason) = name.as_deref().and_then(name_fault) {
+        object.wrong("name", "invalid_name", reason);
+    }
+    name
 }
 
 fn agency_put(agency: &Agency, when: When) -> Result<Put, StoreError> {

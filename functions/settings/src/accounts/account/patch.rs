@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use crate::{
     answer,
-    tenants::{AccountBody, NameRequest},
+    tenants::{AccountBody, AccountPatch},
 };
 
-/// Rename an account
+/// Change an account
 ///
-/// A JSON Merge Patch (RFC 7396). Needs the scope `settings:write`.
+/// Its name, or the time zone that its days are in. A JSON Merge Patch (RFC 7396). Needs the scope
+/// `settings:write`.
 #[utoipa::path(
     patch,
     path = "/v1/accounts/{account}",
@@ -25,9 +26,9 @@ use crate::{
         ("account" = String, Path, description = "The account's id"),
         ("If-Match" = String, Header, description = "The ETag that the change is meant for"),
     ),
-    request_body(content = NameRequest, content_type = "application/merge-patch+json", example = json!({"name": "Harbour Taxis"})),
+    request_body(content = AccountPatch, content_type = "application/merge-patch+json", example = json!({"name": "Harbour Taxis", "time_zone": "America/New_York"})),
     responses(
-        (status = 200, description = "The account, with its new ETag", body = AccountBody, example = json!({"id": "acc_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "agency": "agy_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "name": "Harbour Taxis", "created_at": "2026-01-31T08:15:04Z"})),
+        (status = 200, description = "The account, with its new ETag", body = AccountBody, example = json!({"id": "acc_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "agency": "agy_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "name": "Harbour Taxis", "time_zone": "America/New_York", "created_at": "2026-01-31T08:15:04Z"})),
         (status = 400, description = "A field is wrong; all that are wrong are named", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),

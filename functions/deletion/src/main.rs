@@ -1,0 +1,7 @@
+//! The `deletion` function on AWS Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringfence_lambda::http(ringfence_deletion::plain_router)
+}

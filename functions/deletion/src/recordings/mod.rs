@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/recordings/{recording}`
+
+pub(crate) mod delete;
