@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequestParts, Path},
     response::Response,
 };
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, request::Parts};
 use ringfence_domain::{
     App,
     access::Scope,
