@@ -59,6 +59,9 @@ pub enum Scope {
     /// Invite, change, suspend and remove users; change access control groups and teams.
     #[serde(rename = "people:write")]
     PeopleWrite,
+    /// Post billing notices: for the billing system.
+    #[serde(rename = "billing:write")]
+    BillingWrite,
     /// Make, list and revoke API keys; create accounts and agencies.
     #[serde(rename = "admin")]
     Admin,
@@ -66,7 +69,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::EventsWrite,
         Self::CallsRead,
         Self::SettingsRead,
@@ -78,6 +81,7 @@ impl Scope {
         Self::HistoryRead,
         Self::PeopleRead,
         Self::PeopleWrite,
+        Self::BillingWrite,
         Self::Admin,
     ];
 
@@ -95,6 +99,7 @@ impl Scope {
             Self::HistoryRead => "history:read",
             Self::PeopleRead => "people:read",
             Self::PeopleWrite => "people:write",
+            Self::BillingWrite => "billing:write",
             Self::Admin => "admin",
         }
     }

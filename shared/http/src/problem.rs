@@ -4,8 +4,9 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
-    access::AccessError, callback::log::CallbackError, history::HistoryError, people::PeopleError,
-    recording::RecordingError, settings::SettingsError,
+    access::AccessError, callback::log::CallbackError, history::HistoryError,
+    notification::BillingError, people::PeopleError, recording::RecordingError,
+    settings::SettingsError,
 };
 use ringfence_ports::{BlobError, KeysError, StoreError};
 use serde::Serialize;
@@ -467,6 +468,23 @@ impl From<PeopleError> for Problem {
             PeopleError::Access(error) => error.into(),
             PeopleError::Store(error) => error.into(),
             PeopleError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            BillingError::OtherOfThisId => Self::new(Code::Conflict)
+                .detail("Another notice was posted with this id: give this one an id of its own."),
+            BillingError::Nobody => Self::new(Code::Conflict).detail(
+                "Nobody who can log in administers the account or its agency: invite somebody, then post it again.",
+            ),
+            BillingError::Store(error) => error.into(),
+            BillingError::Keys(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What a clock sets off: every minute, deliveries whose due time has come go back into the queue, and so
-//! do the steps of jobs whose message was lost.
+//! do the steps of jobs and the notices whose message was lost or whose time has come.
 
 use ringfence_ports::{Op, Query, StoreError, Unit};
 
@@ -7,6 +7,7 @@ use super::{delivery::Delivery, log::order, replay::Job};
 use crate::{
     App,
     keyspace::{self, SHARDS},
+    notification,
 };
 
 /// How many due deliveries one sweep queues of each shard; what is left is for the next.
@@ -38,6 +39,8 @@ impl App {
             for row in &page.rows {
                 units.push(if row.key.pk.starts_with(keyspace::JOBS_PREFIX) {
                     Job::again(row, now)?
+                } else if row.key.pk.starts_with(keyspace::NOTICES_PREFIX) {
+                    notification::again(row, now)?
                 } else {
                     let mut delivery = Delivery::from_row(row)?;
                     // Until the attempt is recorded it stays due, in case that this message is lost too.
