@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use axum::response::Response;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, request::Parts};
 use ringfence_domain::{
     App,
     access::Scope,
     link::{Asks, LinkError, OpenLink},
 };
-use ringfence_http::{ClientAddress, Problem, credentials};
+use ringfence_http::{ClientAddress, Problem, cookies, credentials};
 
 use crate::pages::{self, Form};
 
@@ -83,7 +83,7 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
         Asks::Login => refuse(pages::login(form)),
         Asks::MissingPin => refuse(pages::missing_pin(form)),
         Asks::Pin => {
-            for cookie in cookies(visitor.headers, &cookie_name(app, visitor.headers, open)) {
+            for cookie in cookies::all(visitor.headers, &cookie_name(app, visitor.headers, open)) {
                 match app.is_unlocked(open, cookie).await {
                     Ok(true) => return Entry::Open(None),
                     Ok(false) => {}
@@ -95,50 +95,13 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
     }
 }
 
-/// Whether browsers speak HTTPS to this installation. Unless its origin says otherwise, only this
-/// machine itself may do without.
-fn is_https(app: &App, headers: &HeaderMap) -> bool {
-    if let Some(origin) = &app.public_origin {
-        return !origin.starts_with("http://");
-    }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    !matches!(name, "localhost" | "127.0.0.1" | "[::1]")
-}
-
 /// The cookie's name in this installation.
 fn cookie_name(app: &App, headers: &HeaderMap, open: &OpenLink) -> String {
-    // Browsers keep a cookie of this prefix to this very host, over HTTPS (RFC 6265bis section 4.1.3.2).
-    let prefix = if is_https(app, headers) {
-        "__Host-"
-    } else {
-        ""
-    };
-    format!("{prefix}{}", open.cookie_name())
+    cookies::name(app, headers, &open.cookie_name())
 }
 
 /// The `Set-Cookie` for whoever gave the right PIN.
 pub(crate) fn set_cookie(app: &App, headers: &HeaderMap, open: &OpenLink, value: &str) -> String {
-    let name = cookie_name(app, headers, open);
-    let secure = if is_https(app, headers) {
-        "; Secure"
-    } else {
-        ""
-    };
     let seconds = ringfence_domain::link::COOKIE_TTL.as_secs();
-    format!("{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}")
-}
-
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(move |(found, _)| *found == name)
-        .map(|(_, value)| value)
+    cookies::set(app, headers, &open.cookie_name(), value, Some(seconds))
 }

@@ -9,7 +9,6 @@ mod audio;
 mod door;
 mod page;
 mod pages;
-mod words;
 
 use axum::{Router, routing::get};
 use ringfence_http::AppState;

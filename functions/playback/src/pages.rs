@@ -5,41 +5,17 @@ use axum::{
     Json,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use ringfence_domain::link::{Gone, OpenLink};
-use ringfence_http::{Code, Problem};
+pub(crate) use ringfence_http::pages::Form;
+use ringfence_http::{
+    Code, Problem,
+    pages::CSP,
+    words::{Moment, length, minute_after, whole_second_after},
+};
 use serde_json::json;
 
-use crate::words::{Moment, length, minute_after, whole_second_after};
-
-/// No third party, no frame around it, no script but our own; forms go back where they came from.
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'none'";
-
-/// In which form the client wants its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Page,
-    Json,
-}
-
-impl Form {
-    /// JSON for who names it and not HTML.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let accept = headers
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok());
-        let accept = accept.unwrap_or_default().to_ascii_lowercase();
-        let names_json =
-            accept.contains("application/json") || accept.contains("application/problem+json");
-        if names_json && !accept.contains("text/html") {
-            Self::Json
-        } else {
-            Self::Page
-        }
-    }
-}
 
 /// What may be known of a recording before the PIN.
 pub(crate) struct About {
@@ -93,26 +69,9 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     secured((status, kind, html).into_response(), CSP)
 }
 
-/// The headers of everything behind a link.
-pub(crate) fn secured(mut response: Response, csp: &str) -> Response {
-    const FIXED: [(HeaderName, &str); 5] = [
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("x-robots-tag"),
-            "noindex, nofollow, noarchive",
-        ),
-    ];
-    let headers = response.headers_mut();
-    for (name, value) in FIXED {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    if let Ok(csp) = HeaderValue::from_str(csp) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, csp);
-    }
-    response
+/// The headers of everything behind a link: its address, which is a secret, goes nowhere.
+pub(crate) fn secured(response: Response, csp: &str) -> Response {
+    ringfence_http::pages::secured(response, csp, "no-referrer")
 }
 
 /// A problem, in either form.

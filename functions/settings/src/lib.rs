@@ -2,7 +2,6 @@
 
 mod accounts;
 mod agencies;
-mod answer;
 pub mod bootstrap;
 mod documents;
 mod keys;
@@ -10,6 +9,8 @@ mod secrets;
 mod tenants;
 #[cfg(test)]
 mod tests;
+
+use ringfence_http::answer;
 
 ringfence_http::routes! {
     accounts::account::get::get,

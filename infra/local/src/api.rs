@@ -28,11 +28,12 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_recordings::router())
         .merge(ringfence_playback::router())
         .merge(ringfence_settings::router())
+        .merge(ringfence_people::router())
         .merge(ringfence_history::router())
 }
 
 /// What each tag of the functions' routes is about, in reading order.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (
         "ingest",
         "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it.",
@@ -61,6 +62,10 @@ const TAGS: [(&str, &str); 8] = [
         "settings",
         "Agencies and accounts: where callbacks go, how they are signed and shaped, what is masked, and the \
          keys of this API.",
+    ),
+    (
+        "people",
+        "Who logs in, with which role; access control groups, teams, and support access.",
     ),
     ("history", "Who changed what, and when."),
 ];

@@ -3,15 +3,18 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header, request::Parts};
-use ringfence_domain::access::Caller;
+use ringfence_domain::{App, access::Caller};
 
-use crate::{AppState, Code, Problem};
+use crate::{AppState, Code, Problem, session};
 
 /// Where the request comes from: put into the request's extensions by whatever hosts the router.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The caller, by its API key. Anything else answers 401.
+/// The header that Amazon Data Firehose sends its access key in.
+const FIREHOSE_KEY: &str = "x-amz-firehose-access-key";
+
+/// The caller: a machine by its API key, or a person by its session. Anything else answers 401.
 #[derive(Debug)]
 pub struct Authenticated(pub Caller);
 
@@ -19,13 +22,23 @@ impl FromRequestParts<AppState> for Authenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
-        let secret = credentials(&parts.headers).ok_or(Problem::new(Code::Unauthenticated))?;
-        let address = parts
-            .extensions
-            .get::<ClientAddress>()
-            .map(|address| address.0);
-        Ok(Self(app.authenticate(&secret, address).await?))
+        authenticate(parts, app)
+            .await?
+            .map(Self)
+            .ok_or(Problem::new(Code::Unauthenticated))
     }
+}
+
+/// Who makes a request; `None`: it brings neither a key nor a session. One that brings a key is judged
+/// by that alone, so that no page of another site can lend a session to a request with a key.
+pub async fn authenticate(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
+    let headers = &parts.headers;
+    if headers.contains_key(header::AUTHORIZATION) || headers.contains_key(FIREHOSE_KEY) {
+        let secret = credentials(headers).ok_or(Problem::new(Code::Unauthenticated))?;
+        let address = session::address(parts);
+        return Ok(Some(app.authenticate(&secret, address).await?));
+    }
+    session::authenticate(parts, app).await
 }
 
 /// The API key that a request carries: as a bearer token, as the password of Basic authentication
@@ -47,7 +60,7 @@ pub fn credentials(headers: &HeaderMap) -> Option<String> {
         return None;
     }
     headers
-        .get("x-amz-firehose-access-key")?
+        .get(FIREHOSE_KEY)?
         .to_str()
         .ok()
         .map(str::to_owned)

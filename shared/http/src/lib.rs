@@ -1,19 +1,25 @@
 //! What every HTTP function of Ringfence needs: errors as problem+json ([`Problem`]), the caller
 //! ([`Authenticated`]), strict JSON bodies ([`StrictJson`]), `ETag` and `If-Match` ([`etag`],
-//! [`IfMatch`]), cursors that belong to one tenant and one query ([`cursor`]), and how whatever hosts
+//! [`IfMatch`]), cursors that belong to one tenant and one query ([`cursor`]), sessions ([`session`]), what pages for
+//! people have in common ([`pages`]), and how whatever hosts
 //! a router calls it ([`answer`]).
 
+pub mod answer;
 mod authentication;
 mod body;
+pub mod cookies;
 pub mod cursor;
 mod host;
+pub mod pages;
 mod playing;
 mod precondition;
 pub mod problem;
 mod query;
 mod routes;
+pub mod session;
+pub mod words;
 
-pub use authentication::{Authenticated, ClientAddress, credentials};
+pub use authentication::{Authenticated, ClientAddress, authenticate, credentials};
 pub use body::{LimitedBody, MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
 pub use host::answer;
 pub use playing::played;

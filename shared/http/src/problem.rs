@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
     access::AccessError, callback::log::CallbackError, history::HistoryError,
     notification::BillingError, people::PeopleError, recording::RecordingError,
-    settings::SettingsError,
+    session::SessionError, settings::SettingsError,
 };
 use ringfence_ports::{BlobError, KeysError, StoreError};
 use serde::Serialize;
@@ -59,6 +59,22 @@ pub enum Code {
     LoginRequired,
     /// Too many wrong PINs.
     PinLocked,
+    /// The mail address or the password is wrong.
+    LoginFailed,
+    /// Too many wrong passwords or codes.
+    LoginLocked,
+    /// The one-time code is wrong.
+    WrongCode,
+    /// A login must start again.
+    LoginOver,
+    /// There is no session, or it is over.
+    SessionOver,
+    /// The request may come from another site's page.
+    ForeignRequest,
+    /// The second factor must be given again.
+    ConfirmationRequired,
+    /// A second factor must be set up first.
+    SecondFactorRequired,
     /// `If-Match` is missing.
     PreconditionRequired,
     /// Too many requests.
@@ -71,7 +87,7 @@ pub enum Code {
 
 impl Code {
     /// The whole catalogue.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 34] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidQuery,
@@ -99,6 +115,14 @@ impl Code {
         Self::WrongPin,
         Self::LoginRequired,
         Self::PinLocked,
+        Self::LoginFailed,
+        Self::LoginLocked,
+        Self::WrongCode,
+        Self::LoginOver,
+        Self::SessionOver,
+        Self::ForeignRequest,
+        Self::ConfirmationRequired,
+        Self::SecondFactorRequired,
     ];
 
     /// The stable name.
@@ -256,6 +280,54 @@ impl Code {
                 "There were too many wrong PINs",
                 "Come back after Retry-After; without one, ask for a new PIN.",
             ),
+            Self::LoginFailed => (
+                "login-failed",
+                StatusCode::UNAUTHORIZED,
+                "The mail address or the password is wrong",
+                "Try again, or ask for a new password; after some wrong ones none is looked at for a while.",
+            ),
+            Self::LoginLocked => (
+                "login-locked",
+                StatusCode::TOO_MANY_REQUESTS,
+                "There were too many failures",
+                "Come back after Retry-After, use a device that you logged in on before, or ask for a new password.",
+            ),
+            Self::WrongCode => (
+                "wrong-code",
+                StatusCode::FORBIDDEN,
+                "The code is wrong, or was used already",
+                "Give the next code, or start the login again; a login takes five codes.",
+            ),
+            Self::LoginOver => (
+                "login-over",
+                StatusCode::GONE,
+                "This login is over",
+                "Start again with mail address and password.",
+            ),
+            Self::SessionOver => (
+                "session-over",
+                StatusCode::UNAUTHORIZED,
+                "There is no session, or it is over",
+                "Log in, and send the session's cookie.",
+            ),
+            Self::ForeignRequest => (
+                "foreign-request",
+                StatusCode::FORBIDDEN,
+                "The request may come from another site",
+                "Send the header Ringfence-Csrf with the csrf_token of GET /v1/session, and the Origin of this site.",
+            ),
+            Self::ConfirmationRequired => (
+                "confirmation-required",
+                StatusCode::FORBIDDEN,
+                "This asks for your second factor again",
+                "POST a code to /v1/session/confirm, then send the same request again within ten minutes.",
+            ),
+            Self::SecondFactorRequired => (
+                "second-factor-required",
+                StatusCode::FORBIDDEN,
+                "Your agency requires a second factor",
+                "Set one up at /account, or with POST /v1/session/two-factor/app, then go on.",
+            ),
             Self::PreconditionRequired => (
                 "precondition-required",
                 StatusCode::PRECONDITION_REQUIRED,
@@ -411,6 +483,13 @@ impl IntoResponse for Problem {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(self.code, Code::LoginFailed | Code::SessionOver) {
+            // Without Basic: a browser would ask for a password by itself.
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"ringfence\""),
+            );
         }
         if self.code == Code::Unauthenticated {
             response.headers_mut().insert(
@@ -611,6 +690,36 @@ impl From<BlobError> for Problem {
                 tracing::error!(cause, "the object store is unavailable");
                 Self::new(Code::Unavailable)
             }
+        }
+    }
+}
+
+impl Problem {
+    /// Why somebody is not logged in, or may not do something with a login, at `now`.
+    pub fn of_session(error: SessionError, now: jiff::Timestamp) -> Self {
+        match error {
+            SessionError::Wrong => Self::new(Code::LoginFailed),
+            SessionError::Locked { until } => {
+                let seconds =
+                    crate::words::whole_second_after(until).saturating_sub(now.as_second());
+                Self {
+                    retry_after: Some(u32::try_from(seconds).unwrap_or(1).max(1)),
+                    ..Self::new(Code::LoginLocked)
+                }
+            }
+            SessionError::WrongCode => Self::new(Code::WrongCode),
+            SessionError::AttemptOver => Self::new(Code::LoginOver),
+            SessionError::Over => Self::new(Code::SessionOver),
+            SessionError::ConfirmationRequired => Self::new(Code::ConfirmationRequired),
+            SessionError::EnrolmentRequired => Self::new(Code::SecondFactorRequired),
+            SessionError::LinkOver => Self::new(Code::Gone)
+                .detail("The link was used, replaced by a newer one, or its time is over."),
+            SessionError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            SessionError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            SessionError::Store(error) => error.into(),
+            SessionError::Keys(error) => error.into(),
         }
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod blobs;
+mod people;
 mod pins;
 mod receiver;
 
@@ -34,6 +35,7 @@ use ringfence_webhook::{
 use tower::ServiceExt;
 
 pub use blobs::MemoryBlobs;
+pub use people::SignedIn;
 pub use pins::CountingPins;
 pub use receiver::{Answer, Post, Receiver};
 

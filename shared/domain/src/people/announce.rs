@@ -1,5 +1,5 @@
 //! Whom a change of people is told by mail. The one place that the use cases of people call; what is
-//! sent, and how, is for [`crate::notification`](crate) to know.
+//! sent, and how, is for the notices themselves to know.
 
 use ringfence_ports::{Message, Unit};
 
@@ -10,30 +10,13 @@ use super::{
 };
 use crate::{App, access::Owner};
 
-/// Something that people are told of.
-#[derive(Debug)]
-pub(crate) enum Announcement<'a> {
-    /// Somebody was invited: to that person, with the link.
-    Invited {
-        /// Who.
-        user: &'a User,
-    },
-    /// Somebody became an administrator: to those who are already.
-    NewAdministrator {
-        /// Who.
-        user: &'a User,
-        /// Of what.
-        on: &'a Owner,
-        /// Whom to tell.
-        existing: &'a [User],
-    },
-}
-
 impl App {
-    /// Adds to `unit` what makes `user`'s invitation: the one-time token, and the mail with it.
-    pub(crate) async fn invite(&self, user: &User, unit: &mut Unit) -> Result<(), PeopleError> {
-        unit.sends
-            .extend(self.announce(Announcement::Invited { user }).await?);
+    /// Adds to `unit` what makes `user`'s invitation: the one-time link, and the mail with it. A link
+    /// that was mailed before no longer opens.
+    pub(crate) fn invite(&self, user: &User, unit: &mut Unit) -> Result<(), PeopleError> {
+        let invitation = self.invitation(user)?;
+        unit.ops.push(invitation.op);
+        unit.sends.push(invitation.message);
         Ok(())
     }
 
@@ -51,34 +34,24 @@ impl App {
                 .collect();
             let mut existing = self.active_holders(&grant.on, &roles).await?;
             existing.retain(|other| other.id != user.id);
-            let told = Announcement::NewAdministrator {
-                user,
-                on: &grant.on,
-                existing: &existing,
-            };
-            unit.sends.extend(self.announce(told).await?);
+            unit.sends
+                .extend(self.new_administrator(user, &grant.on, &existing));
         }
         Ok(())
     }
 
-    /// The messages of an announcement.
+    /// The messages that tell `existing` administrators of `on` that `user` is one now.
     #[expect(
-        clippy::unused_async,
-        reason = "what it will call asks the store for wordings and origins"
+        clippy::unused_self,
+        reason = "what makes the messages needs the app: this is where it belongs"
     )]
-    pub(crate) async fn announce(
-        &self,
-        announcement: Announcement<'_>,
-    ) -> Result<Vec<Message>, PeopleError> {
-        match announcement {
-            Announcement::Invited { user } => tracing::info!(user = user.id, "invited"),
-            Announcement::NewAdministrator { user, on, existing } => tracing::info!(
-                user = user.id,
-                on = on.as_str(),
-                told = existing.len(),
-                "a new administrator"
-            ),
-        }
-        Ok(Vec::new())
+    fn new_administrator(&self, user: &User, on: &Owner, existing: &[User]) -> Vec<Message> {
+        tracing::info!(
+            user = user.id,
+            on = on.as_str(),
+            told = existing.len(),
+            "a new administrator"
+        );
+        Vec::new()
     }
 }

@@ -49,6 +49,25 @@ pub struct RecordingAccess {
     pub password_protected: bool,
 }
 
+impl RecordingAccess {
+    /// What somebody in all of these teams hears: what any of them gives. None: nothing.
+    pub fn of<'a>(teams: impl Iterator<Item = &'a Team>) -> Self {
+        let open: Vec<Self> = teams
+            .map(|team| team.recording_access_settings)
+            .filter(|settings| settings.status == Switch::Enabled)
+            .collect();
+        Self {
+            status: if open.is_empty() {
+                Switch::Disabled
+            } else {
+                Switch::Enabled
+            },
+            voicemail_only: open.iter().all(|settings| settings.voicemail_only),
+            password_protected: open.iter().all(|settings| settings.password_protected),
+        }
+    }
+}
+
 /// A team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Team {

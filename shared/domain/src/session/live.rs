@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Op, Put, Query, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 
 use super::{
     CONFIRMED_FOR, LIFETIME, SessionError, factor::Method, factor::Proof, login::session_id,
@@ -247,6 +248,12 @@ impl App {
     pub async fn csrf_token(&self, key_hash: &str) -> Result<String, SessionError> {
         let key = self.derived_key("csrf").await?;
         Ok(id::hex(&mac_of(&key, &[key_hash])))
+    }
+
+    /// Whether `given` is that token.
+    pub async fn is_csrf_token(&self, key_hash: &str, given: &str) -> Result<bool, SessionError> {
+        let expected = self.csrf_token(key_hash).await?;
+        Ok(expected.as_bytes().ct_eq(given.as_bytes()).into())
     }
 
     /// Ends a session.

@@ -1,4 +1,4 @@
-//! Answers that several endpoints give.
+//! Answers that endpoints of several functions give: documents with an `ETag`, pages, what was made.
 
 use axum::{
     Json,
@@ -6,22 +6,23 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{id, settings::Listed};
-use ringfence_http::{Code, PageQuery, Problem, cursor, etag};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{Code, PageQuery, Problem, cursor, etag};
+
 /// 200 with a document that has an `ETag`.
-pub(crate) fn document<T: Serialize>(version: u64, body: &T) -> Response {
+pub fn document<T: Serialize>(version: u64, body: &T) -> Response {
     ([(header::ETAG, etag(version))], Json(body)).into_response()
 }
 
 /// 200 with what has no `ETag`.
-pub(crate) fn plain<T: Serialize>(body: &T) -> Response {
+pub fn plain<T: Serialize>(body: &T) -> Response {
     Json(body).into_response()
 }
 
 /// 201 with where it is.
-pub(crate) fn created<T: Serialize>(location: &str, version: u64, body: &T) -> Response {
+pub fn created<T: Serialize>(location: &str, version: u64, body: &T) -> Response {
     let mut response = (
         StatusCode::CREATED,
         [(header::ETAG, etag(version))],
@@ -36,7 +37,7 @@ pub(crate) fn created<T: Serialize>(location: &str, version: u64, body: &T) -> R
 }
 
 /// An answer that holds a secret: no cache on the way may keep it.
-pub(crate) fn unstored<T: Serialize>(status: StatusCode, body: &T) -> Response {
+pub fn unstored<T: Serialize>(status: StatusCode, body: &T) -> Response {
     (
         status,
         [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
@@ -47,24 +48,25 @@ pub(crate) fn unstored<T: Serialize>(status: StatusCode, body: &T) -> Response {
 
 /// A page of a list on the wire.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct PageBody<T> {
+pub struct PageBody<T> {
     /// In the order of their making.
-    pub(crate) items: Vec<T>,
+    pub items: Vec<T>,
     /// The `cursor` of the next page; null: there is no more.
-    pub(crate) next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// Which page of which list.
-pub(crate) struct Page {
-    pub(crate) limit: usize,
+pub struct Page {
+    /// The most items.
+    pub limit: usize,
     /// The id that the page before ended with.
-    pub(crate) after: Option<String>,
+    pub after: Option<String>,
     scope: Vec<String>,
 }
 
 impl Page {
     /// Reads a cursor that [`Page::answer`] made for the same `scope`, of ids of one kind.
-    pub(crate) fn read(query: &PageQuery, kind: id::Kind, scope: &[&str]) -> Result<Self, Problem> {
+    pub fn read(query: &PageQuery, kind: id::Kind, scope: &[&str]) -> Result<Self, Problem> {
         let after: Option<String> = query
             .cursor
             .as_deref()
@@ -82,7 +84,7 @@ impl Page {
     }
 
     /// 200 with the page.
-    pub(crate) fn answer<T: Serialize>(&self, listed: Listed<T>) -> Response {
+    pub fn answer<T: Serialize>(&self, listed: Listed<T>) -> Response {
         let scope: Vec<_> = self.scope.iter().map(String::as_str).collect();
         let next_cursor = listed.next.map(|next| cursor::encode(&scope, &next));
         plain(&PageBody {

@@ -3,11 +3,11 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 /// An instant to be shown.
-pub(crate) struct Moment {
+pub struct Moment {
     /// For programs.
-    pub(crate) instant: Timestamp,
+    pub instant: Timestamp,
     /// For people: UTC, which is told with it.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 impl From<Timestamp> for Moment {
@@ -21,18 +21,18 @@ impl From<Timestamp> for Moment {
 }
 
 /// The first whole minute at or after an instant: whoever comes back then is not too early.
-pub(crate) fn minute_after(at: Timestamp) -> Moment {
+pub fn minute_after(at: Timestamp) -> Moment {
     let minutes = (whole_second_after(at) + 59).div_euclid(60);
     Moment::from(Timestamp::from_second(minutes * 60).unwrap_or(at))
 }
 
 /// The first whole second at or after an instant, since 1970.
-pub(crate) fn whole_second_after(at: Timestamp) -> i64 {
+pub fn whole_second_after(at: Timestamp) -> i64 {
     at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }
 
 /// A length as it is read out: `2 minutes 30 seconds`.
-pub(crate) fn length(seconds: u32) -> String {
+pub fn length(seconds: u32) -> String {
     let parts = [
         (seconds / 3600, "hour"),
         (seconds / 60 % 60, "minute"),

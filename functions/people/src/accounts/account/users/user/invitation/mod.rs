@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/users/{user}/invitation`
+
+pub(crate) mod post;

@@ -1,0 +1,8 @@
+//! `/v1/accounts/{account}/users/{user}`
+
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod invitation;
+pub(crate) mod patch;
+pub(crate) mod reactivate;
+pub(crate) mod suspend;

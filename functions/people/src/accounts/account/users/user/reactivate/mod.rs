@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/users/{user}/reactivate`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/users/{user}/suspend`
+
+pub(crate) mod post;

@@ -1,0 +1,5 @@
+//! `/v1/agencies/{agency}/support-access`
+
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod put;

@@ -1,0 +1,48 @@
+//! `POST /v1/agencies/{agency}/users`
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use ringfence_domain::access::Scope;
+use ringfence_http::{AppState, Authenticated, Problem, StrictJson, answer, problem::ProblemBody};
+use serde_json::Value;
+
+use crate::users::{AgencyInvitation, UserBody, shown};
+
+/// Invite a user to an agency
+///
+/// A link by which the person sets its password goes to its mail address. One can only grant roles below one's
+/// own; a key only roles that may do no more than the key.
+/// Needs the scope `people:write`.
+#[utoipa::path(
+    post,
+    path = "/v1/agencies/{agency}/users",
+    operation_id = "inviteAgencyUser",
+    tag = "people",
+    params(
+        ("agency" = String, Path, description = "The agency's id"),
+    ),
+    request_body(content = AgencyInvitation, example = json!({"email": "ada@example.com", "name": "Ada Quist", "grants": [{"on": "agy_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "role": "agency_billing_manager"}]})),
+    responses(
+        (status = 201, description = "The user", body = UserBody, example = json!({"id": "usr_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "email": "ada@example.com", "name": "Ada Quist", "profile": {}, "status": "invited", "grants": [{"on": "agy_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "role": "agency_billing_manager", "teams": []}], "two_factor": {"app": false, "sms": false, "recovery_left": 0}, "notifications": {"billing": true}, "last_login_at": null, "last_login": "never", "created_at": "2026-01-31T08:15:04Z"})),
+        (status = 400, description = "A field is wrong; all that are wrong are named", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 403, description = "The scope is missing, or the role is not above", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 404, description = "No such agency", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "Somebody has this address, or is here already", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Path(agency): Path<String>,
+    body: Result<StrictJson<Value>, Problem>,
+) -> Result<Response, Problem> {
+    let desk = app
+        .people_of_agency(&caller, Scope::PeopleWrite, &agency)
+        .await?;
+    let user = app.invite_person(&desk, body?.0, &caller).await?;
+    let shown = shown(&app, user.value).await?;
+    let location = format!("/v1/agencies/{agency}/users/{}", shown.id);
+    Ok(answer::created(&location, user.version, &shown))
+}

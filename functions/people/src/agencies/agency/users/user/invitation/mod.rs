@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/users/{user}/invitation`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/users/{user}/reactivate`
+
+pub(crate) mod post;

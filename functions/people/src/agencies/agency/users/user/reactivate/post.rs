@@ -1,0 +1,43 @@
+//! `POST /v1/agencies/{agency}/users/{user}/reactivate`
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use ringfence_domain::access::Scope;
+use ringfence_http::{AppState, Authenticated, Problem, answer, problem::ProblemBody};
+
+use crate::users::{UserBody, shown};
+
+/// Let a suspended user in again of an agency
+///
+/// It is again what it was before; its old sessions stay dead.
+/// Needs the scope `people:write`.
+#[utoipa::path(
+    post,
+    path = "/v1/agencies/{agency}/users/{user}/reactivate",
+    operation_id = "reactivateAgencyUser",
+    tag = "people",
+    params(
+        ("agency" = String, Path, description = "The agency's id"),
+        ("user" = String, Path, description = "The user's id, `usr_…`"),
+    ),
+    responses(
+        (status = 200, description = "The user", body = UserBody, example = json!({"id": "usr_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "email": "ada@example.com", "name": "Ada Quist", "profile": {}, "status": "active", "grants": [{"on": "agy_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "role": "agency_billing_manager", "teams": []}], "two_factor": {"app": false, "sms": false, "recovery_left": 0}, "notifications": {"billing": true}, "last_login_at": "2026-01-31T05:15:04Z", "last_login": "3 hours ago", "created_at": "2026-01-31T08:15:04Z"})),
+        (status = 403, description = "The scope is missing, or the role is not above", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 404, description = "No such agency or user", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "The present state does not allow it; detail says why", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn post(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Path((agency, user)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let desk = app
+        .people_of_agency(&caller, Scope::PeopleWrite, &agency)
+        .await?;
+    let user = app.reactivate_person(&desk, &user, &caller).await?;
+    let shown = shown(&app, user.value).await?;
+    Ok(answer::document(user.version, &shown))
+}

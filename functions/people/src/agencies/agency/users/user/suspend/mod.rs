@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/users/{user}/suspend`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/operators/{user}/invitation`
+
+pub(crate) mod post;

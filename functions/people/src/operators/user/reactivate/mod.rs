@@ -1,0 +1,3 @@
+//! `/v1/operators/{user}/reactivate`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/operators/{user}/suspend`
+
+pub(crate) mod post;

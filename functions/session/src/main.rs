@@ -1,0 +1,7 @@
+//! The `session` function on AWS Lambda.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringfence_lambda::http(ringfence_session::plain_router)
+}
