@@ -71,6 +71,9 @@ pub enum Scope {
     /// Invite, change, suspend and remove users; change access control groups and teams.
     #[serde(rename = "people:write")]
     PeopleWrite,
+    /// Post billing notices: for the billing system.
+    #[serde(rename = "billing:write")]
+    BillingWrite,
     /// Make, list and revoke API keys; create accounts and agencies.
     #[serde(rename = "admin")]
     Admin,
@@ -78,7 +81,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::EventsWrite,
         Self::CallsRead,
         Self::SettingsRead,
@@ -94,6 +97,7 @@ impl Scope {
         Self::HistoryRead,
         Self::PeopleRead,
         Self::PeopleWrite,
+        Self::BillingWrite,
         Self::Admin,
     ];
 
@@ -115,6 +119,7 @@ impl Scope {
             Self::HistoryRead => "history:read",
             Self::PeopleRead => "people:read",
             Self::PeopleWrite => "people:write",
+            Self::BillingWrite => "billing:write",
             Self::Admin => "admin",
         }
     }

@@ -27,6 +27,8 @@ pub enum Kind {
     Link,
     /// An entry of the log of who listened: `lsn_`.
     Listen,
+    /// A notice to people: `ntc_`.
+    Notice,
     /// A person: `usr_`.
     User,
     /// An access control group: `grp_`.
@@ -54,6 +56,7 @@ impl Kind {
             Self::Recording => "rec_",
             Self::Link => "lnk_",
             Self::Listen => "lsn_",
+            Self::Notice => "ntc_",
             Self::User => "usr_",
             Self::Group => "grp_",
             Self::Team => "tea_",

@@ -18,6 +18,9 @@ pub const DISPATCH: QueueName = QueueName("dispatch");
 /// Steps of background jobs.
 pub const JOBS: QueueName = QueueName("jobs");
 
+/// Notices to be sent.
+pub const NOTIFY: QueueName = QueueName("notify");
+
 /// Objects that events name, to be looked at and made recordings of.
 pub const RECORDINGS: QueueName = QueueName("recordings");
 
@@ -389,7 +392,10 @@ pub fn credentials(user: &str) -> Key {
 
 /// A session, found by the hash of its secret.
 pub fn session(user: &str, sha256_hex: &str) -> Key {
-    Key::new(user_partition(user), format!("{SESSIONS_PREFIX}{sha256_hex}"))
+    Key::new(
+        user_partition(user),
+        format!("{SESSIONS_PREFIX}{sha256_hex}"),
+    )
 }
 
 /// How the sort keys of sessions begin, and where they end.
@@ -473,6 +479,24 @@ pub fn support_use(agency: &str, user: &str, hour: i64) -> Key {
         format!("agy/{agency}"),
         format!("support-use/{user}/{hour:010}"),
     )
+}
+
+/// How the partitions of notices begin.
+pub(crate) const NOTICES_PREFIX: &str = "ntc/";
+
+/// A notice that is to be sent, or was.
+pub fn notice(notice: &str) -> Key {
+    Key::new(format!("{NOTICES_PREFIX}{notice}"), "notice")
+}
+
+/// Index 0, sparse: notices that were given up, by whose people they were for.
+pub fn unsent_notice(home: &str, notice: &str) -> Key {
+    Key::new(format!("unsent/{home}"), notice)
+}
+
+/// Says that the billing system's notice of this id was taken in.
+pub fn billing_notice(account: &str, id: &str) -> Key {
+    Key::new(format!("billing/{account}/{id}"), "notice")
 }
 
 /// The UTC day of an instant, as `20261121`.

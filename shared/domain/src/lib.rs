@@ -15,6 +15,7 @@ pub mod id;
 pub mod ingest;
 pub mod keyspace;
 pub mod link;
+pub mod notification;
 pub mod people;
 pub mod pin;
 pub mod recording;

@@ -8,6 +8,7 @@ use ringfence_domain::{
     callback::log::CallbackError,
     deletion::{DeletionError, HoldError},
     history::HistoryError,
+    notification::BillingError,
     people::PeopleError,
     recording::RecordingError,
     session::SessionError,
@@ -561,6 +562,23 @@ impl From<PeopleError> for Problem {
             PeopleError::Access(error) => error.into(),
             PeopleError::Store(error) => error.into(),
             PeopleError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            BillingError::OtherOfThisId => Self::new(Code::Conflict)
+                .detail("Another notice was posted with this id: give this one an id of its own."),
+            BillingError::Nobody => Self::new(Code::Conflict).detail(
+                "Nobody who can log in administers the account or its agency: invite somebody, then post it again.",
+            ),
+            BillingError::Store(error) => error.into(),
+            BillingError::Keys(error) => error.into(),
         }
     }
 }

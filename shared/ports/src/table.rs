@@ -111,6 +111,14 @@ pub struct Unit {
     pub sends: Vec<Message>,
 }
 
+impl Unit {
+    /// Takes in the writes and messages of another unit, behind its own.
+    pub fn extend(&mut self, other: Self) {
+        self.ops.extend(other.ops);
+        self.sends.extend(other.sends);
+    }
+}
+
 /// What a query walks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

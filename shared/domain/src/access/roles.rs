@@ -53,6 +53,7 @@ const fn row(scope: Scope) -> [Option<Reach>; Role::ALL.len()] {
         Scope::HistoryRead     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
         Scope::PeopleRead      => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
         Scope::PeopleWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
+        Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL],
         Scope::Admin           => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
     }
 }

@@ -1,5 +1,6 @@
 //! What a clock sets off: every minute, deliveries whose due time has come go back into the queue, and so
-//! do the steps of jobs whose message was lost; and what an owner's retention ends begins to be deleted.
+//! do the steps of jobs and the notices whose message was lost or whose time has come; and what an owner's
+//! retention ends begins to be deleted.
 
 use ringfence_ports::{Op, Query, StoreError, Unit};
 
@@ -8,6 +9,7 @@ use crate::{
     App,
     deletion::Deletion,
     keyspace::{self, SHARDS},
+    notification,
 };
 
 /// How many due deliveries one sweep queues of each shard; what is left is for the next.
@@ -51,6 +53,8 @@ impl App {
                     Job::again(row, now)?
                 } else if row.key.pk.starts_with(keyspace::DELETIONS_PREFIX) {
                     Deletion::again(row, now)?
+                } else if row.key.pk.starts_with(keyspace::NOTICES_PREFIX) {
+                    notification::again(row, now)?
                 } else {
                     let mut delivery = Delivery::from_row(row)?;
                     // Until the attempt is recorded it stays due, in case that this message is lost too.

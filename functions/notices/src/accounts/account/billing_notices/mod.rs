@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/billing-notices`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}`
+
+pub(crate) mod billing_notices;

@@ -1,0 +1,3 @@
+//! `/v1/accounts`
+
+pub(crate) mod account;

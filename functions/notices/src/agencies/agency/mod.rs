@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}`
+
+pub(crate) mod unsent_notices;

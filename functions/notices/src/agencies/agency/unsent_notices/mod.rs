@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/unsent-notices`
+
+pub(crate) mod get;

@@ -1,0 +1,3 @@
+//! `/v1/agencies`
+
+pub(crate) mod agency;
