@@ -31,7 +31,7 @@ async function between(port) {
       seen.add(request.url);
     }
     const { method, url: path, headers } = request;
-    const onward = http.request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
+    const onward = http.request({ host: "127.0.0.1", port, method, path, headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
     });
@@ -39,6 +39,8 @@ async function between(port) {
     response.on("close", () => onward.destroy());
     request.pipe(onward);
   });
+  // A busy machine may take longer between two requests than idle connections live by default.
+  proxy.keepAliveTimeout = 0;
   await new Promise((listening) => proxy.listen(0, "127.0.0.1", listening));
   return {
     origin: `http://127.0.0.1:${proxy.address().port}`,
@@ -112,7 +114,8 @@ export async function start() {
     },
     async link(recording, body = {}) {
       const made = await api("POST", `/recordings/${recording}/links`, body);
-      return new URL(made.json.url, origin).href;
+      // It begins with the server's own address; people here come by way of the proxy.
+      return new URL(new URL(made.json.url, origin).pathname, origin).href;
     },
     async stop() {
       child.removeAllListeners("exit");

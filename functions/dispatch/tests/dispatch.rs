@@ -390,6 +390,41 @@ async fn pausing_holds_and_resuming_sends() {
 }
 
 #[tokio::test]
+async fn what_was_on_its_way_when_the_callback_was_switched_off_goes_out_when_it_is_on_again() {
+    let (test, receiver) = (app().await, Receiver::start().await);
+    let on = |enabled| json!({"cdr": {"url": receiver.url(), "enabled": enabled}});
+    callbacks(&test, on(true)).await;
+    let waiting = post(&test, "e1").await;
+    callbacks(&test, on(false)).await;
+    post(&test, "e2").await;
+    test.drain().await;
+    assert_eq!(
+        delivery(&test, &waiting).await["reason"],
+        "the callback is switched off"
+    );
+    callbacks(&test, on(true)).await;
+    test.drain().await;
+    assert_eq!(delivery(&test, &waiting).await["status"], "delivered");
+    assert_eq!(
+        receiver.posts().len(),
+        1,
+        "what came while it was off is not sent"
+    );
+    // Taken away, and given another URL.
+    let waiting = post(&test, "e3").await;
+    callbacks(&test, json!({})).await;
+    test.drain().await;
+    assert_eq!(
+        delivery(&test, &waiting).await["reason"],
+        "the callback has no URL"
+    );
+    let other = Receiver::start().await;
+    callbacks(&test, json!({"cdr": {"url": other.url()}})).await;
+    test.drain().await;
+    assert_eq!((receiver.posts().len(), other.posts().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_range_is_counted_dry_and_then_replayed() {
     let (test, receiver) = (app().await, Receiver::start().await);
     callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;

@@ -322,3 +322,20 @@ async fn order_of(test: &TestApp, id: &str) -> Received {
         receives: 1,
     }
 }
+
+#[tokio::test]
+async fn that_an_old_url_is_gone_is_not_held_against_a_new_one() {
+    let (test, mut old) = (app().await, Patient::start().await);
+    save(&test, "callbacks", json!({"cdr": {"url": old.url}})).await;
+    post(&test, "e1").await;
+    let draining = drain(&test);
+    old.next().await;
+    let new = Receiver::start().await;
+    save(&test, "callbacks", json!({"cdr": {"url": new.url()}})).await;
+    old.answer(410);
+    draining.await.unwrap();
+    let second = post(&test, "e2").await;
+    test.drain().await;
+    assert_eq!(delivery(&test, &second).await["status"], "delivered");
+    assert_eq!(new.posts().len(), 1);
+}

@@ -74,7 +74,7 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
             .account(&caller, Scope::RecordingsRead, &open.recording.account)
             .await
         {
-            Ok(_) => Entry::Open(Some(caller.key.id.clone())),
+            Ok(_) => Entry::Open(Some(caller.id().to_owned())),
             Err(error) => refuse(pages::failed(form, error.into())),
         };
     }

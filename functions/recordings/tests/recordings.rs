@@ -663,3 +663,99 @@ async fn nothing_of_what_is_refused_is_kept_encrypted_either() {
     assert_eq!(send(&test, &made, page).await.status, 422);
     assert_eq!(test.blobs.keys().len(), 1);
 }
+
+/// Where a gateway carries no more than so much of a request or answer.
+#[tokio::test]
+async fn behind_a_gateway_large_audio_is_sealed_from_the_store_and_played_in_parts() {
+    const LIMIT: usize = 100_000;
+    let routes = utoipa_axum::router::OpenApiRouter::new()
+        .merge(ringfence_recordings::router())
+        .merge(ringfence_settings::router());
+    let test = TestApp::with_max_message_bytes(LIMIT as u64)
+        .await
+        .serving(routes);
+    client_side(&test).await;
+    let audio = wav(30);
+    let made = register(&test, facts(&audio)).await;
+    let recording = id(&made);
+    let staged = format!("staging/{}/{recording}/audio", test.account);
+    let url = made.json["upload"]["url"].as_str().unwrap();
+    assert!(url.contains(&staged), "{url}");
+    test.blobs.insert(&staged, "audio/wav", audio.clone());
+    let told = json!({"key": staged, "length": audio.len()}).to_string();
+    assert!(tell(&test, told.clone()).await.is_empty());
+    let keys = test.blobs.keys();
+    assert_eq!(keys.len(), 1, "nothing in the clear stays: {keys:?}");
+    assert!(
+        !test
+            .blobs
+            .bytes(&keys[0])
+            .windows(4)
+            .any(|part| part == b"WAVE")
+    );
+    // Told twice, and of what somebody put there again.
+    assert!(tell(&test, told.clone()).await.is_empty());
+    test.blobs.insert(&staged, "audio/wav", audio.clone());
+    assert!(tell(&test, told).await.is_empty());
+    assert_eq!(test.blobs.keys(), keys);
+
+    let at = path(&test, &format!("/recordings/{recording}/audio"));
+    let whole = test.request("GET", &at, Value::Null).await;
+    assert_eq!(whole.status, 400);
+    assert_eq!(whole.json["type"], "/problems/range-required");
+    let mut heard = Vec::new();
+    while heard.len() < audio.len() {
+        let range = format!("bytes={}-", heard.len());
+        let part = test
+            .request_as(
+                Some(&test.key),
+                "GET",
+                &at,
+                &[("range", &range)],
+                Value::Null,
+            )
+            .await;
+        assert_eq!(part.status, 206);
+        assert!(part.bytes.len() <= LIMIT);
+        let told = format!(
+            "bytes {}-{}/{}",
+            heard.len(),
+            heard.len() + part.bytes.len() - 1,
+            audio.len()
+        );
+        assert_eq!(part.headers["content-range"], told);
+        heard.extend(part.bytes);
+    }
+    assert_eq!(heard, audio);
+}
+
+#[tokio::test]
+async fn what_an_event_names_is_encrypted_too_and_removed_in_the_clear() {
+    let test = app().await;
+    client_side(&test).await;
+    let audio = wav(3);
+    let key = format!("imports/{}/call-7.wav", test.account);
+    test.blobs.insert(&key, "audio/wav", audio.clone());
+    let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": "e1", "data": {
+        "call_id": "call-7", "recording": {"id": "rec-7", "duration": 3, "url": format!("blob:{key}")},
+    }});
+    test.request("POST", &path(&test, "/events"), event).await;
+    test.drain().await;
+    let page = list(&test, "status=available").await;
+    let told = &page["items"][0];
+    assert_eq!(
+        (&told["encryption"], &told["size"]),
+        (&json!("client"), &json!(audio.len()))
+    );
+    let keys = test.blobs.keys();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    assert!(
+        !test
+            .blobs
+            .bytes(&keys[0])
+            .windows(4)
+            .any(|part| part == b"WAVE")
+    );
+    let at = path(&test, &format!("/recordings/{}/audio", ids(&page)[0]));
+    assert_eq!(test.request("GET", &at, Value::Null).await.bytes, audio);
+}

@@ -146,6 +146,24 @@ pub(crate) struct SecurityDocument {
     /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_override: Option<bool>,
+    /// Agencies only: after how many minutes (1 to 720; 30 unless set) without a request of theirs people are logged out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    automatic_logout_minutes: Option<u16>,
+    /// Agencies only: what its people need beside their password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    two_factor: Option<TwoFactorRule>,
+}
+
+/// What people need beside their password.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TwoFactorRule {
+    /// Whether everybody must have a second factor; false unless set. Who has none sets one up at the next login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required: Option<bool>,
+    /// How often it is asked: `every_login` (unless set) or `every_30_days`, each device by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<String>,
 }
 
 /// Masking: one switch for all, or scope by scope.

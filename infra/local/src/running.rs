@@ -141,6 +141,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .fold(Policy::public(), Policy::allow_subnet);
     let (store, mut app) = setup::open(&config.data, policy, config.resolver, config.sending)?;
     app.public_origin.clone_from(&config.public_url);
+    app.local_origin = Some(format!("http://{address}"));
     let sample = setup::sample(&app).await?;
     // Whatever made them fail, a new start is a new chance.
     for queue in [

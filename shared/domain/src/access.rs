@@ -1,8 +1,11 @@
 //! Who is calling, and what they may do.
 //!
-//! A caller holds an API key of the platform's operator, of an agency or of an account. It reaches
-//! what its owner owns, as far as its scopes go. What lies outside answers exactly as what does not
-//! exist.
+//! A caller is a machine with an API key of the platform's operator, of an agency or of an account, or
+//! a person who is logged in. A key reaches what its owner owns, as far as its scopes go; a person what
+//! its roles are held on, as far as the table of [`roles`] says. What lies outside answers exactly as
+//! what does not exist.
+
+pub mod roles;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,7 +14,13 @@ use jiff::Timestamp;
 use ringfence_ports::{Key, Op, Put, Query, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 
-use crate::{App, history, id, keyspace, settings::AccountConfig};
+use crate::{
+    App, history, id, keyspace,
+    people::{Grant, Role, User},
+    settings::{Account, AccountConfig},
+};
+
+pub use roles::Reach;
 
 /// What a key allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +52,12 @@ pub enum Scope {
     /// Read the change history.
     #[serde(rename = "history:read")]
     HistoryRead,
+    /// Read users, access control groups and teams.
+    #[serde(rename = "people:read")]
+    PeopleRead,
+    /// Invite, change, suspend and remove users; change access control groups and teams.
+    #[serde(rename = "people:write")]
+    PeopleWrite,
     /// Make, list and revoke API keys; create accounts and agencies.
     #[serde(rename = "admin")]
     Admin,
@@ -50,7 +65,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::EventsWrite,
         Self::CallsRead,
         Self::SettingsRead,
@@ -60,6 +75,8 @@ impl Scope {
         Self::RecordingsRead,
         Self::RecordingsWrite,
         Self::HistoryRead,
+        Self::PeopleRead,
+        Self::PeopleWrite,
         Self::Admin,
     ];
 
@@ -75,6 +92,8 @@ impl Scope {
             Self::RecordingsRead => "recordings:read",
             Self::RecordingsWrite => "recordings:write",
             Self::HistoryRead => "history:read",
+            Self::PeopleRead => "people:read",
+            Self::PeopleWrite => "people:write",
             Self::Admin => "admin",
         }
     }
@@ -165,22 +184,100 @@ impl std::fmt::Debug for ApiKeySecret {
     }
 }
 
+/// A person who is logged in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who, as the table has it now: neither it nor the session is remembered between requests.
+    pub user: User,
+    /// The session's public id.
+    pub session: String,
+}
+
+/// Who is calling.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// A machine, by its key.
+    Key(Arc<ApiKey>),
+    /// A person, by a session.
+    Person(Arc<Person>),
+}
+
 /// An authenticated caller.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The key it holds.
-    pub key: Arc<ApiKey>,
+    /// Who.
+    pub principal: Principal,
     /// Where it calls from, when known.
     pub address: Option<IpAddr>,
 }
 
 impl Caller {
+    /// The public id of its key, or the person's.
+    pub fn id(&self) -> &str {
+        match &self.principal {
+            Principal::Key(key) => &key.id,
+            Principal::Person(person) => &person.user.id,
+        }
+    }
+
+    /// The person, if it is one.
+    pub fn person(&self) -> Option<&Person> {
+        match &self.principal {
+            Principal::Key(_) => None,
+            Principal::Person(person) => Some(person),
+        }
+    }
+
     /// The actor that the history names.
     pub fn actor(&self) -> history::Actor {
         history::Actor {
-            id: self.key.id.clone(),
+            id: self.id().to_owned(),
             address: self.address,
         }
+    }
+}
+
+/// What a caller may do within one account or agency, or on the platform.
+#[derive(Clone, Debug)]
+pub enum Rights {
+    /// What a key's scopes say.
+    Key(Arc<ApiKey>),
+    /// What the roles say that a person holds there, or above.
+    Roles(Vec<Grant>),
+}
+
+impl Rights {
+    /// How far a scope reaches; `None`: not at all.
+    pub fn reach(&self, scope: Scope) -> Option<Reach> {
+        match self {
+            Self::Key(key) => key.scopes.contains(&scope).then_some(Reach::All),
+            Self::Roles(grants) => grants
+                .iter()
+                .filter_map(|grant| roles::reach(grant.role, scope))
+                .max(),
+        }
+    }
+
+    /// The rank below which it may grant roles. A key stands as high as those who can make one of its
+    /// owner; the platform's key appoints operators.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Key(key) => match key.owner {
+                Owner::Platform => u8::MAX,
+                Owner::Agency(_) => Role::AgencyAdministrator.rank(),
+                Owner::Account(_) => Role::Administrator.rank(),
+            },
+            Self::Roles(grants) => grants
+                .iter()
+                .map(|grant| grant.role.rank())
+                .max()
+                .unwrap_or(0),
+        }
+    }
+
+    /// Checks a scope.
+    pub fn require(&self, scope: Scope) -> Result<Reach, AccessError> {
+        self.reach(scope).ok_or(AccessError::Scope(scope))
     }
 }
 
@@ -188,10 +285,10 @@ impl Caller {
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// No credentials, or ones that are not known, expired or revoked. Deliberately not told apart.
-    #[error("the API key is missing, unknown or expired")]
+    #[error("the credentials are missing, unknown or expired")]
     Unauthenticated,
-    /// The key lacks a scope.
-    #[error("the API key lacks the scope {}", .0.as_str())]
+    /// The key, or the person's role, lacks a scope.
+    #[error("the caller lacks the scope {}", .0.as_str())]
     Scope(Scope),
     /// There is no such thing within the caller's reach.
     #[error("there is no such {0}")]
@@ -230,7 +327,10 @@ impl App {
         if key.expires_at.is_some_and(|at| at <= now) {
             return Err(AccessError::Unauthenticated);
         }
-        Ok(Caller { key, address })
+        Ok(Caller {
+            principal: Principal::Key(key),
+            address,
+        })
     }
 
     /// The account, if the caller reaches it and holds `scope`. A foreign account answers as an
@@ -242,40 +342,110 @@ impl App {
         account: &str,
     ) -> Result<Arc<AccountConfig>, AccessError> {
         const ABSENT: AccessError = AccessError::NotFound("account");
-        let config = match &caller.key.owner {
-            Owner::Account(own) if own != account => return Err(ABSENT),
-            _ => self.account_config(account).await?.ok_or(ABSENT)?,
-        };
-        if let Owner::Agency(agency) = &caller.key.owner
-            && *agency != config.account.agency
-        {
+        if is_elsewhere(caller, account) {
             return Err(ABSENT);
         }
-        require(caller, scope)?;
+        let config = self.account_config(account).await?.ok_or(ABSENT)?;
+        self.rights_in_account(caller, &config.account)
+            .await?
+            .require(scope)?;
         Ok(config)
+    }
+
+    /// What the caller may do in an account; [`AccessError::NotFound`] when it does not reach it.
+    pub async fn rights_in_account(
+        &self,
+        caller: &Caller,
+        account: &Account,
+    ) -> Result<Rights, AccessError> {
+        const ABSENT: AccessError = AccessError::NotFound("account");
+        let agency = Owner::Agency(account.agency.clone());
+        let own = Owner::Account(account.id.clone());
+        match &caller.principal {
+            Principal::Key(key) => {
+                let reaches =
+                    key.owner == Owner::Platform || key.owner == agency || key.owner == own;
+                reaches.then(|| Rights::Key(key.clone())).ok_or(ABSENT)
+            }
+            Principal::Person(person) => self
+                .rights_of(caller, person, &[own, agency])
+                .await?
+                .ok_or(ABSENT),
+        }
+    }
+
+    /// What the caller may do in an agency itself (not merely in an account of it);
+    /// [`AccessError::NotFound`] when it does not reach it. That the agency exists is for the caller of
+    /// this to find out.
+    pub async fn rights_in_agency(
+        &self,
+        caller: &Caller,
+        agency: &str,
+    ) -> Result<Rights, AccessError> {
+        const ABSENT: AccessError = AccessError::NotFound("agency");
+        if !id::Kind::Agency.matches(agency) {
+            return Err(ABSENT);
+        }
+        let own = Owner::Agency(agency.to_owned());
+        match &caller.principal {
+            Principal::Key(key) => {
+                let reaches = key.owner == Owner::Platform || key.owner == own;
+                reaches.then(|| Rights::Key(key.clone())).ok_or(ABSENT)
+            }
+            Principal::Person(person) => {
+                self.rights_of(caller, person, &[own]).await?.ok_or(ABSENT)
+            }
+        }
     }
 
     /// Whether the caller reaches the agency itself (not merely an account of it) and holds `scope`.
     /// That the agency exists is for the caller of this to find out.
-    pub fn agency(&self, caller: &Caller, scope: Scope, agency: &str) -> Result<(), AccessError> {
-        let reaches = id::Kind::Agency.matches(agency)
-            && match &caller.key.owner {
-                Owner::Platform => true,
-                Owner::Agency(own) => own == agency,
-                Owner::Account(_) => false,
-            };
-        if !reaches {
-            return Err(AccessError::NotFound("agency"));
-        }
-        require(caller, scope)
+    pub async fn agency(
+        &self,
+        caller: &Caller,
+        scope: Scope,
+        agency: &str,
+    ) -> Result<Rights, AccessError> {
+        let rights = self.rights_in_agency(caller, agency).await?;
+        rights.require(scope)?;
+        Ok(rights)
     }
 
-    /// Whether the caller is the platform's operator and holds `scope`.
-    pub fn platform(&self, caller: &Caller, scope: Scope) -> Result<(), AccessError> {
-        if caller.key.owner != Owner::Platform {
-            return Err(AccessError::NotFound("resource"));
+    /// Whether the caller is the platform's operator, or one of its team, and holds `scope`.
+    pub fn platform(&self, caller: &Caller, scope: Scope) -> Result<Rights, AccessError> {
+        const ABSENT: AccessError = AccessError::NotFound("resource");
+        let rights = match &caller.principal {
+            Principal::Key(key) if key.owner == Owner::Platform => Rights::Key(key.clone()),
+            Principal::Key(_) => return Err(ABSENT),
+            Principal::Person(person) => {
+                let grant = person.user.grant_on(&Owner::Platform).ok_or(ABSENT)?;
+                Rights::Roles(vec![grant.clone()])
+            }
+        };
+        rights.require(scope)?;
+        Ok(rights)
+    }
+
+    /// The roles that a person holds on any of these owners. `None`: none, and so it does not reach
+    /// what they own.
+    async fn rights_of(
+        &self,
+        caller: &Caller,
+        person: &Person,
+        owners: &[Owner],
+    ) -> Result<Option<Rights>, AccessError> {
+        let mut held: Vec<Grant> = owners
+            .iter()
+            .filter_map(|owner| person.user.grant_on(owner).cloned())
+            .collect();
+        // The operator's team comes in only while the agency lets it.
+        if let Some(operator) = person.user.grant_on(&Owner::Platform)
+            && let Some(Owner::Agency(agency)) = owners.last()
+            && self.use_support(caller, agency).await?
+        {
+            held.push(operator.clone());
         }
-        require(caller, scope)
+        Ok((!held.is_empty()).then_some(Rights::Roles(held)))
     }
 
     /// Makes an API key. The secret is in the answer and nowhere else.
@@ -386,13 +556,10 @@ impl App {
     }
 }
 
-/// Checks a scope.
-pub fn require(caller: &Caller, scope: Scope) -> Result<(), AccessError> {
-    if caller.key.scopes.contains(&scope) {
-        Ok(())
-    } else {
-        Err(AccessError::Scope(scope))
-    }
+/// Whether a key belongs to another account than this one: then nothing needs to be read.
+pub(crate) fn is_elsewhere(caller: &Caller, account: &str) -> bool {
+    matches!(&caller.principal, Principal::Key(key)
+        if matches!(&key.owner, Owner::Account(own) if own != account))
 }
 
 fn hash_of(secret: &str) -> String {

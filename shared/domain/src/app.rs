@@ -13,7 +13,7 @@ use crate::{
     history::Turns,
     pin::{Argon2Pins, PinHasher},
     recording::{NoBlobs, RecordingDays},
-    settings::{AccountConfig, RecordingRules},
+    settings::{AccountConfig, LoginPolicy, RecordingRules},
 };
 
 /// The ports, the sender, and what this process keeps in memory for some seconds. One per process.
@@ -31,19 +31,26 @@ pub struct App {
     /// Recordings' audio. Until [`App::with_blobs`] gives it a store, everything that needs one is
     /// unavailable.
     pub blobs: Arc<dyn Blobs>,
-    /// Computes the hash of a PIN.
+    /// Computes the hash of a PIN or a password.
     pub pin_hasher: Arc<dyn PinHasher>,
     /// Sends callbacks.
     pub sender: Sender,
     /// The origin under which the world reaches this installation (`https://calls.example.com`), for
     /// sources that sign the URL they post to; `None`: taken from each request.
     pub public_origin: Option<String>,
+    /// The origin under which this machine itself reaches this process, where it is a server: links
+    /// begin with it as long as there is no [`App::public_origin`].
+    pub local_origin: Option<String>,
+    /// The most bytes that whatever hosts this process hands on of one request or answer; `None`: any
+    /// number. Larger audio goes to the store directly, and is played in parts.
+    pub max_message_bytes: Option<u64>,
     pub(crate) api_keys: Cache<ApiKey>,
     pub(crate) configs: Cache<AccountConfig>,
     pub(crate) rules: Cache<RecordingRules>,
+    pub(crate) login_policies: Cache<LoginPolicy>,
     pub(crate) derived: DerivedKeys,
     pub(crate) recording_days: RecordingDays,
-    /// Bounds the memory that hashing PINs takes at a time.
+    /// Bounds the memory that hashing PINs and passwords takes at a time.
     pub(crate) pin_places: tokio::sync::Semaphore,
     pub(crate) turns: Turns,
 }
@@ -74,9 +81,12 @@ impl App {
             pin_hasher: Arc::new(Argon2Pins),
             sender,
             public_origin: None,
+            local_origin: None,
+            max_message_bytes: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             rules: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            login_policies: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             derived: DerivedKeys::default(),
             recording_days: RecordingDays::default(),
             pin_places: tokio::sync::Semaphore::new(crate::pin::MAX_CONCURRENT_HASHES),
@@ -91,10 +101,19 @@ impl App {
         self
     }
 
+    /// What the links begin with that go out in callbacks and mails.
+    pub fn link_origin(&self) -> &str {
+        self.public_origin
+            .as_deref()
+            .or(self.local_origin.as_deref())
+            .unwrap_or_default()
+    }
+
     /// Forgets cached settings and keys, after a change in this process.
     pub(crate) fn forget_cached(&self) {
         self.api_keys.clear();
         self.configs.clear();
         self.rules.clear();
+        self.login_policies.clear();
     }
 }

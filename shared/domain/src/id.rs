@@ -27,6 +27,14 @@ pub enum Kind {
     Link,
     /// An entry of the log of who listened: `lsn_`.
     Listen,
+    /// A person: `usr_`.
+    User,
+    /// An access control group: `grp_`.
+    Group,
+    /// A team: `tea_`.
+    Team,
+    /// A session of somebody who logged in: `ses_`.
+    Session,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -44,6 +52,10 @@ impl Kind {
             Self::Recording => "rec_",
             Self::Link => "lnk_",
             Self::Listen => "lsn_",
+            Self::User => "usr_",
+            Self::Group => "grp_",
+            Self::Team => "tea_",
+            Self::Session => "ses_",
             Self::Event => "evt_",
         }
     }

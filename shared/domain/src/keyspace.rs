@@ -71,6 +71,16 @@ pub fn history_head(owner: &str) -> Key {
     Key::new(format!("history/{owner}"), "head")
 }
 
+/// The personal values of an entry, beside it: what erasure deletes.
+pub fn history_personal(owner: &str, seq: u64) -> Key {
+    Key::new(format!("history/{owner}"), format!("p/{seq:020}"))
+}
+
+/// Index 0: an owner's rows of [`history_personal`] about one person.
+pub fn history_of_person(owner: &str, person: &str, seq: u64) -> Key {
+    Key::new(format!("histperson/{owner}/{person}"), format!("{seq:020}"))
+}
+
 /// An accepted event, beside all others of its call or task.
 pub fn event(account: &str, subject: Subject<'_>, event_id: &str) -> Key {
     Key::new(
@@ -250,6 +260,129 @@ pub fn pin_lock(scope: &str) -> Key {
 /// The same for a setting of a PIN that has seen too many attempts.
 pub fn pin_closed(scope: &str, version: &str) -> Key {
     Key::new(format!("pin/{scope}"), format!("closed/{version}"))
+}
+
+/// A person's document.
+pub fn user(user: &str) -> Key {
+    Key::new(user_partition(user), "user")
+}
+
+/// The partition of everything about one person.
+pub fn user_partition(user: &str) -> String {
+    format!("usr/{user}")
+}
+
+/// Index 0: the people of an agency, or (with `home` = `platform`) of the operator's team.
+pub fn users_of(home: &str, user: &str) -> Key {
+    Key::new(format!("users/{home}"), user)
+}
+
+/// Says whose a mail address is; the table tells no address, only a keyed hash of it.
+pub fn mail_address(keyed_hash: &str) -> Key {
+    Key::new(format!("mail/{keyed_hash}"), "user")
+}
+
+/// Says that a person holds a role on an account, an agency, or the platform.
+pub fn member(owner: &str, user: &str) -> Key {
+    Key::new(format!("member/{owner}"), user)
+}
+
+/// How many people administer an account, an agency, or the platform.
+pub fn roster(owner: &str) -> Key {
+    Key::new(format!("roster/{owner}"), "administrators")
+}
+
+/// A person's password, second factors and recovery codes.
+pub fn credentials(user: &str) -> Key {
+    Key::new(user_partition(user), "credentials")
+}
+
+/// A session, found by the hash of its secret.
+pub fn session(user: &str, sha256_hex: &str) -> Key {
+    Key::new(user_partition(user), format!("{SESSIONS_PREFIX}{sha256_hex}"))
+}
+
+/// How the sort keys of sessions begin, and where they end.
+pub(crate) const SESSIONS_PREFIX: &str = "sess/";
+pub(crate) const SESSIONS_END: &str = "sess0";
+
+/// A login that waits for its second factor, found by the hash of its secret.
+pub fn login_attempt(user: &str, sha256_hex: &str) -> Key {
+    Key::new(user_partition(user), format!("attempt/{sha256_hex}"))
+}
+
+/// Counts the guesses at one-time codes of a login, a session or an enrolment.
+pub fn code_guesses(user: &str, of: &str) -> Key {
+    Key::new(user_partition(user), format!("guesses/{of}"))
+}
+
+/// The code that was sent by SMS for a login or a session.
+pub fn sms_code(user: &str, of: &str) -> Key {
+    Key::new(user_partition(user), format!("code/{of}"))
+}
+
+/// Counts the codes sent to a person in one window of time.
+pub fn sms_codes_sent(user: &str, window: i64) -> Key {
+    Key::new(user_partition(user), format!("codes-sent/{window:015}"))
+}
+
+/// Says that the code of a time step was used.
+pub fn totp_step(user: &str, step: u64) -> Key {
+    Key::new(user_partition(user), format!("totp/{step:020}"))
+}
+
+/// A second factor that is being set up: `app` or `sms`.
+pub fn pending_factor(user: &str, method: &str) -> Key {
+    Key::new(user_partition(user), format!("pending/{method}"))
+}
+
+/// A device on which a person has logged in, found by the hash of its secret.
+pub fn device(user: &str, sha256_hex: &str) -> Key {
+    Key::new(user_partition(user), format!("device/{sha256_hex}"))
+}
+
+/// An address from which a person has logged in.
+pub fn login_address(user: &str, network: &str) -> Key {
+    Key::new(user_partition(user), format!("from/{network}"))
+}
+
+/// The one-time link that is in force: `invitation` or `reset`.
+pub fn one_time_link(user: &str, purpose: &str) -> Key {
+    Key::new(user_partition(user), format!("link/{purpose}"))
+}
+
+/// Counts failures of one scope (an address's logins, a device's) in one window of time.
+pub fn failures(scope: &str, window: i64) -> Key {
+    Key::new(format!("login/{scope}"), format!("n/{window:015}"))
+}
+
+/// Stands while a scope is locked, and says how many failures it has had.
+pub fn failure_lock(scope: &str, window: i64) -> Key {
+    Key::new(format!("login/{scope}"), format!("lock/{window:015}"))
+}
+
+/// An access control group of an agency; with an empty id, where they begin.
+pub fn access_group(agency: &str, group: &str) -> Key {
+    Key::new(format!("agy/{agency}"), format!("grp/{group}"))
+}
+
+/// A team of an account; with an empty id, where they begin.
+pub fn team(account: &str, team: &str) -> Key {
+    Key::new(format!("acc/{account}"), format!("tea/{team}"))
+}
+
+/// An agency's support access, while it is open.
+pub fn support(agency: &str) -> Key {
+    Key::new(format!("agy/{agency}"), "support")
+}
+
+/// Says that somebody of the operator's team used support access in this hour, and that the history
+/// tells of it.
+pub fn support_use(agency: &str, user: &str, hour: i64) -> Key {
+    Key::new(
+        format!("agy/{agency}"),
+        format!("support-use/{user}/{hour:010}"),
+    )
 }
 
 /// The UTC day of an instant, as `20261121`.

@@ -14,6 +14,7 @@ pub mod id;
 pub mod ingest;
 pub mod keyspace;
 pub mod link;
+pub mod people;
 pub mod pin;
 pub mod recording;
 pub mod settings;

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use ringfence_ports::Received;
+use ringfence_ports::{Consumer, Received};
 use tokio::sync::Notify;
 
 /// Beside its body, what a waiting message costs in memory, roughly.
@@ -94,7 +94,7 @@ pub(crate) struct Limits {
     pub(crate) total: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Group {
     ready: VecDeque<Held>,
     /// Of `ready`, and of what the writer was promised room for.
@@ -107,6 +107,23 @@ struct Group {
     fetching: bool,
     /// In `Lane::turn`.
     listed: bool,
+    /// The most that are out at once, as the consumer said when it was last asked.
+    places: usize,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            ready: VecDeque::new(),
+            bytes: 0,
+            in_flight: 0,
+            retrying: 0,
+            backlog: None,
+            fetching: false,
+            listed: false,
+            places: usize::MAX,
+        }
+    }
 }
 
 impl Group {
@@ -119,9 +136,9 @@ impl Group {
             && !self.fetching
     }
 
-    fn has_work(&self, per_group: usize) -> bool {
+    fn has_work(&self) -> bool {
         let waits = !self.ready.is_empty() || (self.backlog.is_some() && !self.fetching);
-        waits && self.in_flight < per_group && self.retrying < MAX_RETRYING
+        waits && self.in_flight < self.places && self.retrying < MAX_RETRYING
     }
 }
 
@@ -133,7 +150,18 @@ struct Lane {
     retries: BinaryHeap<Reverse<(i64, Claimed, Arc<str>)>>,
     in_flight: usize,
     limits: Limits,
+    consumer: Attached,
     wake: Arc<Notify>,
+}
+
+/// The consumer of a queue, once there is one.
+#[derive(Default)]
+struct Attached(Option<Arc<dyn Consumer>>);
+
+impl std::fmt::Debug for Attached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attached")
+    }
 }
 
 impl Default for Lane {
@@ -149,6 +177,7 @@ impl Default for Lane {
                 per_group: usize::MAX,
                 total: usize::MAX,
             },
+            consumer: Attached::default(),
             wake: Arc::default(),
         }
     }
@@ -158,7 +187,7 @@ impl Lane {
     /// Puts a group in line if it has something to do.
     fn list(&mut self, name: &Arc<str>) {
         if let Some(group) = self.groups.get_mut(name) {
-            if !group.listed && group.has_work(self.limits.per_group) {
+            if !group.listed && group.has_work() {
                 group.listed = true;
                 self.turn.push_back(Arc::clone(name));
             } else if group.is_idle() && !group.listed {
@@ -204,10 +233,16 @@ impl Memory {
         self.lanes.entry(queue.to_owned()).or_default()
     }
 
-    /// Takes a consumer's limits and gives its bell.
-    pub(crate) fn attach(&mut self, queue: &str, limits: Limits) -> Arc<Notify> {
+    /// Takes a consumer and its limits, and gives its bell.
+    pub(crate) fn attach(
+        &mut self,
+        queue: &str,
+        limits: Limits,
+        consumer: Arc<dyn Consumer>,
+    ) -> Arc<Notify> {
         let lane = self.lane(queue);
         lane.limits = limits;
+        lane.consumer = Attached(Some(consumer));
         Arc::clone(&lane.wake)
     }
 
@@ -388,7 +423,11 @@ impl Lane {
                 continue;
             };
             group.listed = false;
-            if !group.has_work(self.limits.per_group) {
+            let places = self.consumer.0.as_ref().and_then(|c| c.places(&name));
+            group.places = places.map_or(self.limits.per_group, |places| {
+                places.clamp(1, self.limits.per_group)
+            });
+            if !group.has_work() {
                 self.list(&name);
                 continue;
             }
@@ -400,7 +439,7 @@ impl Lane {
                 group.fetching = true;
                 let limit = if roomy { FETCH } else { self.limits.batch };
                 // What is ready already goes out next.
-                if group.has_work(self.limits.per_group) {
+                if group.has_work() {
                     group.listed = true;
                     self.turn.push_front(Arc::clone(&name));
                 }
@@ -415,7 +454,7 @@ impl Lane {
                 .limits
                 .batch
                 .min(self.limits.total - self.in_flight)
-                .min(self.limits.per_group - group.in_flight)
+                .min(group.places - group.in_flight)
                 .min(group.ready.len());
             let mut batch = Batch {
                 group: Arc::clone(&name),

@@ -97,7 +97,11 @@ impl Pump {
             per_group: options.max_in_flight_per_group.max(1),
             total: options.max_in_flight.max(1),
         };
-        let wake = self.shared.queues.lock().attach(queue.0, limits);
+        let wake = self
+            .shared
+            .queues
+            .lock()
+            .attach(queue.0, limits, Arc::clone(&consumer));
         let (shared, clock) = (Arc::clone(&self.shared), Arc::clone(&self.clock));
         self.lanes.push(Arc::new(Lane {
             queue,

@@ -314,6 +314,52 @@ async fn a_running_pump_keeps_its_limits_and_finishes_what_is_out() {
     assert_eq!(pump_system(&store, recorder).drain().await, 201 - done);
 }
 
+/// Has use for three messages of a slow group at a time.
+struct Three(Arc<Gate>);
+
+#[async_trait]
+impl Consumer for Three {
+    async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
+        self.0.handle(batch).await
+    }
+
+    fn places(&self, group: &str) -> Option<usize> {
+        group.starts_with("slow").then_some(3)
+    }
+}
+
+#[tokio::test]
+async fn slow_groups_take_no_more_places_than_there_is_use_for() {
+    let folder = Folder::new();
+    let store = folder.open(&TestClock::default());
+    let gate = Gate::new();
+    let options = PumpOptions {
+        max_in_flight: 40,
+        ..PumpOptions::default()
+    };
+    let consumer = Arc::new(Three(gate.clone()));
+    let pump = Pump::new(&store, Arc::new(SystemClock)).consumer(QUEUE, consumer, options);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(async move { pump.run(async { drop(stopped.await) }).await });
+    // Ten that hang, each with a backlog that would fill all places.
+    let backlog = |n: usize| message(&format!("slow{}", n % 10), &n.to_string());
+    store.send((0..500).map(backlog).collect()).await.unwrap();
+    gate.arrivals(30).await;
+    assert_eq!(gate.inside.load(Ordering::SeqCst), 30);
+    store
+        .send((0..50).map(|n| message("free", &n.to_string())).collect())
+        .await
+        .unwrap();
+    gate.arrivals(50).await;
+    // Each that is done makes room for one more of its group.
+    gate.open.add_permits(500);
+    gate.arrivals(470).await;
+    assert!(gate.most.load(Ordering::SeqCst) <= 40);
+    drop(stop);
+    running.await.unwrap();
+    assert_eq!(gate.done.load(Ordering::SeqCst), 550);
+}
+
 fn pump_system(store: &Embedded, consumer: Arc<dyn Consumer>) -> Pump {
     Pump::new(store, Arc::new(SystemClock)).consumer(QUEUE, consumer, PumpOptions::default())
 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use axum::extract::{FromRequest, Request};
+use axum::{
+    body::HttpBody as _,
+    extract::{FromRequest, OptionalFromRequest, Request},
+};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -31,6 +34,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
         }
         let body = read_limited(request, MAX_SETTINGS_BYTES).await?;
         strict_value(&body).and_then(from_value).map(Self)
+    }
+}
+
+/// `None`: there is neither a body nor a media type of one.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for StrictJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        let is_typed = request.headers().contains_key(header::CONTENT_TYPE);
+        if !is_typed && request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state)
+            .await
+            .map(Some)
     }
 }
 

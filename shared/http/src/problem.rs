@@ -4,8 +4,8 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
-    access::AccessError, callback::log::CallbackError, recording::RecordingError,
-    settings::SettingsError,
+    access::AccessError, callback::log::CallbackError, people::PeopleError,
+    recording::RecordingError, settings::SettingsError,
 };
 use ringfence_ports::{BlobError, KeysError, StoreError};
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub enum Code {
     NotAudio,
     /// The range lies outside of the audio.
     RangeNotSatisfiable,
+    /// It is too large for one answer.
+    RangeRequired,
     /// It was there once.
     Gone,
     /// A link asks for a PIN.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// The whole catalogue.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidQuery,
@@ -93,6 +95,7 @@ impl Code {
         // Behind those of the same status that a rejection of axum's stands for.
         Self::NotAudio,
         Self::RangeNotSatisfiable,
+        Self::RangeRequired,
         Self::Gone,
         Self::PinRequired,
         Self::WrongPin,
@@ -156,20 +159,20 @@ impl Code {
             Self::Unauthenticated => (
                 "unauthenticated",
                 StatusCode::UNAUTHORIZED,
-                "The API key is missing, unknown or expired",
-                "Send 'Authorization: Bearer rfk_…' with a key that is in force.",
+                "The API key or session is missing, unknown or expired",
+                "Send 'Authorization: Bearer rfk_…' with a key that is in force, or log in again.",
             ),
             Self::InsufficientScope => (
                 "insufficient-scope",
                 StatusCode::FORBIDDEN,
-                "The API key does not allow this",
-                "Use a key with the scope named in detail.",
+                "The API key or role does not allow this",
+                "Use a key with what is named in detail, or ask somebody with a higher role.",
             ),
             Self::NotFound => (
                 "not-found",
                 StatusCode::NOT_FOUND,
                 "There is no such thing",
-                "Check the path and the ids in it, and that the key belongs to their owner.",
+                "Check the path and the ids in it, and that the key or login belongs to their owner.",
             ),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
@@ -224,6 +227,12 @@ impl Code {
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "The range lies outside of the audio",
                 "Ask for a range within the length in detail.",
+            ),
+            Self::RangeRequired => (
+                "range-required",
+                StatusCode::BAD_REQUEST,
+                "The audio is larger than one answer",
+                "Ask for it in ranges: 'Range: bytes=0-', then on from where the answer ended.",
             ),
             Self::Gone => (
                 "gone",
@@ -450,6 +459,27 @@ impl From<SettingsError> for Problem {
     }
 }
 
+impl From<PeopleError> for Problem {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            PeopleError::Stale => Self::new(Code::PreconditionFailed),
+            PeopleError::AddressTaken => Self::new(Code::Conflict)
+                .detail("This mail address cannot be used: somebody logs in with it already."),
+            PeopleError::LastAdministrator => Self::new(Code::Conflict)
+                .detail("The last administrator cannot leave: let somebody else become one first."),
+            PeopleError::NotBelow => Self::new(Code::InsufficientScope)
+                .detail("This needs a role above the one it is about."),
+            PeopleError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            PeopleError::Access(error) => error.into(),
+            PeopleError::Store(error) => error.into(),
+            PeopleError::Keys(error) => error.into(),
+        }
+    }
+}
+
 impl From<ringfence_domain::settings::FieldError> for FieldError {
     fn from(error: ringfence_domain::settings::FieldError) -> Self {
         Self {
@@ -528,6 +558,8 @@ impl From<RecordingError> for Problem {
             }
             RecordingError::Range { length } => Self::new(Code::RangeNotSatisfiable)
                 .detail(format!("The audio has {length} bytes.")),
+            RecordingError::InParts { limit } => Self::new(Code::RangeRequired)
+                .detail(format!("One answer carries {limit} bytes here.")),
             RecordingError::Damaged => {
                 tracing::error!("a stored recording is damaged");
                 Self::new(Code::Internal)

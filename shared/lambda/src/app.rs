@@ -62,6 +62,7 @@ pub(crate) fn from_env(additions: &[Addition]) -> Result<App, StartError> {
     let sender = Sender::new(policy, Arc::new(SystemResolver), send::Options::default())?;
     let mut app = App::new(store.clone(), store, keys, clock, random, sender);
     app.public_origin = text(PUBLIC_URL)?;
+    app.max_message_bytes = Some(crate::gateway::MAX_BINARY_BYTES);
     for addition in additions {
         app = addition(app, &aws)?;
     }

@@ -24,6 +24,9 @@ use crate::EventError;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_BODY_TEXT: usize = 6 * 1024 * 1024 - 32 * 1024;
 
+/// The largest audio of one answer: in base64 it is a third longer.
+pub(crate) const MAX_BINARY_BYTES: u64 = 4 * 1024 * 1024;
+
 /// A request as API Gateway hands it over.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,6 +6,7 @@
 mod blobs;
 mod doubles;
 mod keys;
+mod mail;
 mod queue;
 mod table;
 
@@ -20,6 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use blobs::{BlobWeb, blob_links, blobs};
 pub use doubles::{Calls, Counting, Fault, Faulty};
 pub use keys::keys;
+pub use mail::{Arrived, Mailboxes, Phones, mail, sms};
 pub use queue::{Driver, queue};
 pub use table::table;
 

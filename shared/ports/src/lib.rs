@@ -7,6 +7,8 @@
 //! | [`Queue`], [`Consumer`] | SQS, a Lambda's batch | `SQLite`, a pump in the process |
 //! | [`Blobs`] | S3 | files |
 //! | [`Keys`] | KMS | a key file |
+//! | [`Mail`] | SES | SMTP, a folder |
+//! | [`Sms`] | SNS | a folder |
 //! | [`Clock`], [`Random`] | the system | the system |
 //!
 //! A behaviour that only one side has is a bug: the suites in `contract` (feature `contract`) run
@@ -18,7 +20,9 @@ mod clock;
 pub mod contract;
 mod keys;
 mod limits;
+mod mail;
 mod queue;
+mod sms;
 #[cfg(feature = "system")]
 mod system;
 mod table;
@@ -33,7 +37,12 @@ pub use keys::{Keys, KeysError};
 pub use limits::{
     MAX_GETS, MAX_KEY_BYTES, MAX_PAGE, MAX_UNITS, validate_blob_key, validate_link_ttl,
 };
+pub use mail::{
+    Email, MAX_ADDRESS_BYTES, MAX_MAIL_BYTES, MAX_SUBJECT_CHARS, Mail, Mailbox, SendError,
+    is_mail_address,
+};
 pub use queue::{Consumer, MAX_DELAY, MAX_MESSAGE_BYTES, Message, Queue, QueueName, Received};
+pub use sms::{MAX_SMS_CHARS, Sms, TextMessage};
 #[cfg(feature = "system")]
 pub use system::{SystemClock, SystemRandom};
 pub use table::{

@@ -57,4 +57,12 @@ pub trait Consumer: Send + Sync {
     /// Works on a batch and answers with the ids that failed. Those come again, and land in the
     /// dead letters after a number of receives; all others are done with.
     async fn handle(&self, batch: Vec<Received>) -> Vec<String>;
+
+    /// How many messages of a group there is use in having out at a time; `None`: as many as whoever
+    /// feeds it allows. More than that would only wait here, in places that other groups could use.
+    /// Asked often, and has to answer at once.
+    fn places(&self, group: &str) -> Option<usize> {
+        let _ = group;
+        None
+    }
 }

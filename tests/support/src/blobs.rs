@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use ringfence_ports::{
-    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Clock, ListPage, OpenUpload,
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Clock, ListPage, Listed, OpenUpload,
     UploadLink,
 };
 
@@ -134,12 +134,30 @@ impl Blobs for MemoryBlobs {
             .ok_or(BlobError::NotFound)
     }
 
-    async fn list(&self, _: &str, _: Option<String>) -> Result<ListPage, BlobError> {
-        Err(BlobError::Invalid("not in this double"))
+    async fn list(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError> {
+        let mut items: Vec<_> = self
+            .objects()
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix) && after.as_ref() < Some(key))
+            .take(1001)
+            .map(|(key, (head, _))| Listed {
+                key: key.clone(),
+                version: None,
+                is_delete_marker: false,
+                length: head.length,
+            })
+            .collect();
+        let is_more = items.len() > 1000;
+        items.truncate(1000);
+        let next = items
+            .last()
+            .filter(|_| is_more)
+            .map(|last| last.key.clone());
+        Ok(ListPage { items, next })
     }
 
-    async fn versions(&self, _: &str, _: Option<String>) -> Result<ListPage, BlobError> {
-        Err(BlobError::Invalid("not in this double"))
+    async fn versions(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError> {
+        self.list(prefix, after).await
     }
 
     async fn delete(&self, ids: &[BlobId]) -> Result<Vec<Result<(), BlobError>>, BlobError> {

@@ -90,6 +90,19 @@ impl TestApp {
 
     /// The same, with names that `resolver` answers.
     pub async fn with_resolver(policy: Policy, resolver: Arc<dyn Resolve>) -> Self {
+        Self::build(policy, resolver, None).await
+    }
+
+    /// A new one whose host carries so many bytes of one request or answer.
+    pub async fn with_max_message_bytes(limit: u64) -> Self {
+        Self::build(Policy::public(), Arc::new(SystemResolver), Some(limit)).await
+    }
+
+    async fn build(
+        policy: Policy,
+        resolver: Arc<dyn Resolve>,
+        max_message_bytes: Option<u64>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::at(START.parse().unwrap());
         let shared: Arc<dyn ringfence_ports::Clock> = Arc::new(clock.clone());
@@ -115,6 +128,7 @@ impl TestApp {
         )
         .with_blobs(blobs.clone());
         app.pin_hasher = pins.clone();
+        app.max_message_bytes = max_message_bytes;
         let app = Arc::new(app);
         let pump = Pump::new(&store, shared)
             .consumer(

@@ -52,7 +52,7 @@ pub(crate) async fn get(
     let stored = app.recording(&config.account.id, &recording).await?;
     let listener = Listener {
         link: None,
-        user: Some(caller.key.id.clone()),
+        user: Some(caller.id().to_owned()),
         address: caller.address,
     };
     let range = headers

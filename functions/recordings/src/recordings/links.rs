@@ -114,7 +114,7 @@ pub(crate) async fn get(
 
 /// Make a link to a recording
 ///
-/// Its URL is in this answer and nowhere else. It ends when the account's settings say, or sooner if
+/// Its URL is in this answer and nowhere else. Without a body it ends when the account's settings say, or sooner if
 /// asked. Needs the scope `recordings:write`.
 #[utoipa::path(
     post,
@@ -137,12 +137,12 @@ pub(crate) async fn post(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((account, recording)): Path<(String, String)>,
-    body: Result<StrictJson<LinkRequest>, Problem>,
+    body: Result<Option<StrictJson<LinkRequest>>, Problem>,
 ) -> Result<Response, Problem> {
     let config = app
         .account(&caller, Scope::RecordingsWrite, &account)
         .await?;
-    let StrictJson(body) = body?;
+    let body = body?.map(|StrictJson(body)| body).unwrap_or_default();
     let expires_at = body
         .expires_at
         .map(|at| at.parse::<Timestamp>())

@@ -42,6 +42,9 @@ const CLAIM_TRIES: usize = 8;
 /// How much longer than the request's deadline an attempt is claimed for.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
+/// How many deliveries to an endpoint are worked on before its settings are known here.
+const FIRST_PLACES: usize = 20;
+
 /// How many days are remembered as announced.
 const DAYS_REMEMBERED: usize = 4096;
 
@@ -75,6 +78,13 @@ impl Consumer for Dispatcher {
             }
         }
         failed
+    }
+
+    /// Twice what the endpoint may be sent at a time, so that the next ones stand ready.
+    fn places(&self, group: &str) -> Option<usize> {
+        let gates = lock(&self.gates);
+        let concurrency = gates.get(group).map(|gate| gate.concurrency());
+        Some(concurrency.map_or(FIRST_PLACES, |concurrency| 2 * usize::from(concurrency)))
     }
 }
 

@@ -69,6 +69,11 @@ impl Gate {
         }
     }
 
+    /// How many requests it lets through at a time.
+    pub fn concurrency(&self) -> u16 {
+        self.concurrency
+    }
+
     /// Whether it was made for the same URL and limits.
     pub fn fits(&self, endpoint: &Endpoint) -> bool {
         self.concurrency == endpoint.concurrency.max(1)

@@ -481,7 +481,7 @@ impl App {
         kind: EndpointKind,
         actor: &Actor,
     ) -> Result<(EndpointState, super::replay::Job), CallbackError> {
-        let (job, unit) = self.replay_of_held(config, kind)?;
+        let (job, unit) = self.replay_of_held(&config.account.id, kind)?;
         let change = |state: &mut EndpointState| {
             *state = EndpointState {
                 version: state.version,

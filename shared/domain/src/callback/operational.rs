@@ -107,6 +107,16 @@ impl App {
         if known.is_some() && !gone && !too_long {
             return Ok(());
         }
+        if gone || too_long {
+            // The attempt may have taken long: what an URL that is not in force any more answered
+            // says nothing about the one that is.
+            self.configs.forget(&config.account.id);
+            let now = self.account_config(&config.account.id).await?;
+            let in_force = now.as_ref().and_then(|config| config.endpoint(endpoint.kind));
+            if in_force.is_none_or(|in_force| in_force.url != endpoint.url) {
+                return Ok(());
+            }
+        }
         self.change_state(config, endpoint.kind, |state| {
             if state.disabled_at.is_some() {
                 return None;

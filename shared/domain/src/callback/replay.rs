@@ -120,19 +120,19 @@ impl App {
         if config.endpoint(range.kind).is_none() {
             return Err(CallbackError::NoEndpoint);
         }
-        let (job, unit) = self.new_job(config, range, dry_run)?;
+        let (job, unit) = self.new_job(&config.account.id, range, dry_run)?;
         self.table.commit(unit).await?;
         Ok(job)
     }
 
-    /// The job that releases all that is held of a callback, which has just been resumed.
+    /// The job that releases all that is held of a callback, which has just been resumed or switched on.
     ///
     /// Another process goes on to hold for as long as it remembers the callback as paused: the job starts
     /// after that, and takes what was held in the meantime too. Where rows and messages share a commit there
     /// is one process, which knows at once.
     pub(crate) fn replay_of_held(
         &self,
-        config: &AccountConfig,
+        account: &str,
         kind: EndpointKind,
     ) -> Result<(Job, Unit), StoreError> {
         let wait = if self.table.sends_with_rows() {
@@ -150,7 +150,7 @@ impl App {
             until,
             statuses: vec![Status::Held],
         };
-        let (job, mut unit) = self.new_job(config, range, false)?;
+        let (job, mut unit) = self.new_job(account, range, false)?;
         for message in &mut unit.sends {
             message.delay = wait.unsigned_abs();
         }
@@ -159,14 +159,14 @@ impl App {
 
     fn new_job(
         &self,
-        config: &AccountConfig,
+        account: &str,
         range: Range,
         dry_run: bool,
     ) -> Result<(Job, Unit), StoreError> {
         let now = self.clock.now();
         let job = Job {
             id: id::new(id::Kind::Job, now, &*self.random),
-            account: config.account.id.clone(),
+            account: account.to_owned(),
             range,
             dry_run,
             state: JobState::Running,

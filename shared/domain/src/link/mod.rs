@@ -164,7 +164,7 @@ pub struct OpenLink {
 impl App {
     /// The absolute URL of a token; without a public origin, only its path.
     pub fn link_url(&self, token: &LinkToken) -> String {
-        let origin = self.public_origin.as_deref().unwrap_or_default();
+        let origin = self.link_origin();
         format!("{}/r/{}", origin.trim_end_matches('/'), token.reveal())
     }
 

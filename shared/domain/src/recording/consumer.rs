@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use ringfence_ports::{Consumer, ObjectCreated, Received};
 use serde::Deserialize;
 
-use super::{RecordingError, import::Import, recording_at};
+use super::{RecordingError, Role, import::Import, recording_at};
 use crate::App;
 
 /// Works on two queues: [`crate::keyspace::RECORDINGS`], objects that events name, and
@@ -37,18 +37,20 @@ impl RecordingConsumer {
     }
 
     async fn created(&self, created: &ObjectCreated) -> Result<(), RecordingError> {
-        let Some((account, recording)) = recording_at(&created.key) else {
+        let Some((account, recording, role)) = recording_at(&created.key) else {
             return Ok(());
         };
         let Some(config) = self.app.account_config(account).await? else {
             return Ok(());
         };
-        settled(
-            self.app
+        settled(match role {
+            Role::Audio => self
+                .app
                 .complete_recording(&config, recording)
                 .await
                 .map(drop),
-        )
+            Role::Staged => self.app.seal_staged(&config, recording).await.map(drop),
+        })
     }
 }
 

@@ -37,6 +37,12 @@ pub enum RecordingError {
         /// The audio's length, in bytes.
         length: u64,
     },
+    /// The audio is larger than one answer carries here: it is played in ranges.
+    #[error("the audio is larger than one answer carries here")]
+    InParts {
+        /// The most bytes of one answer.
+        limit: u64,
+    },
     /// The store of rows failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -13,7 +13,7 @@ use crate::{
     access::to_doc,
     event::{ErrorCode, Event, EventError, EventType, Subject},
     keyspace,
-    settings::{AccountConfig, EncryptionMode},
+    settings::AccountConfig,
 };
 
 const SCHEME: &str = "blob:";
@@ -108,12 +108,13 @@ impl App {
             tags: event.data.tags.clone().unwrap_or_default(),
             ..Facts::default()
         };
-        let recording = self.recording_of(
-            &config.account.id,
-            facts,
-            Some(key.to_owned()),
-            EncryptionMode::Provider,
-        )?;
+        let account = config.account.id.as_str();
+        let rules = self
+            .recording_rules(account)
+            .await?
+            .ok_or(RecordingError::NotFound)?;
+        let recording =
+            self.recording_of(account, facts, Some(key.to_owned()), rules.encryption)?;
         let (recording, _) = self.add_recording(recording).await?;
         Ok(Some(self.complete_recording(config, &recording.id).await?))
     }

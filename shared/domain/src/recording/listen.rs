@@ -140,11 +140,21 @@ impl App {
             }
         }
         let length = recording.size.unwrap_or_default();
+        let limit = match &recording.sealing {
+            Some(_) => self.max_message_bytes.unwrap_or(u64::MAX),
+            None => u64::MAX,
+        };
         let range = match range {
+            None if length > limit => return Err(RecordingError::InParts { limit }),
             None => 0..length,
-            Some(range) => range
-                .within(length)
-                .ok_or(RecordingError::Range { length })?,
+            // A part of what was asked for is an answer too (RFC 9110 section 15.3.7): players go on
+            // from there.
+            Some(range) => {
+                let range = range
+                    .within(length)
+                    .ok_or(RecordingError::Range { length })?;
+                range.start..range.end.min(range.start.saturating_add(limit))
+            }
         };
         self.note_listen(recording, &range, listener).await?;
         if let Some(sealing) = &recording.sealing {

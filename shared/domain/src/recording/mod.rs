@@ -155,6 +155,10 @@ pub struct Recording {
     pub refusal: Option<Refusal>,
     /// The object that holds its audio.
     pub blob: String,
+    /// The object that an event named, where Ringfence encrypts the account's audio: it is sealed into
+    /// [`Recording::blob`] and removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<String>,
     /// How that is encrypted.
     #[serde(default)]
     pub encryption: EncryptionMode,
@@ -372,10 +376,30 @@ pub(crate) fn blob_key(account: &str, recording: &str) -> String {
     format!("recordings/{account}/{recording}/audio")
 }
 
-/// The recording whose audio stands at this key; `None`: another kind of object.
-pub(crate) fn recording_at(key: &str) -> Option<(&str, &str)> {
-    let rest = key.strip_prefix("recordings/")?.strip_suffix("/audio")?;
+/// Where audio that Ringfence encrypts waits for that, where it cannot come through Ringfence itself.
+pub(crate) fn staging_key(account: &str, recording: &str) -> String {
+    format!("staging/{account}/{recording}/audio")
+}
+
+/// What an object is to a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Its audio, as it stays.
+    Audio,
+    /// Its audio, to be encrypted.
+    Staged,
+}
+
+/// The account and recording whose audio stands at this key, and as what; `None`: another kind of
+/// object.
+pub(crate) fn recording_at(key: &str) -> Option<(&str, &str, Role)> {
+    let (folder, rest) = key.strip_suffix("/audio")?.split_once('/')?;
+    let role = match folder {
+        "recordings" => Role::Audio,
+        "staging" => Role::Staged,
+        _ => return None,
+    };
     let (account, recording) = rest.split_once('/')?;
     let fits = id::Kind::Account.matches(account) && id::Kind::Recording.matches(recording);
-    fits.then_some((account, recording))
+    fits.then_some((account, recording, role))
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
 
-use super::{Recording, RecordingError, Status, audio::AudioFormat, blob_key};
+use super::{Recording, RecordingError, Status, audio::AudioFormat, blob_key, staging_key};
 use crate::{
     App,
     access::parse_doc,
@@ -59,8 +59,8 @@ pub struct Registered {
     /// The recording.
     pub recording: Recording,
     /// Where to put its audio within [`UPLOAD_TTL`], with exactly the announced type, length and
-    /// checksum; `None`: it must come through Ringfence ([`App::upload_recording`]), because
-    /// Ringfence encrypts it, or is there already.
+    /// checksum; `None`: it comes through Ringfence ([`App::upload_recording`]), which encrypts it on
+    /// the way, or is there already.
     pub upload: Option<UploadLink>,
     /// Whether it was made now; else it was known under its external id.
     pub is_new: bool,
@@ -85,18 +85,18 @@ impl App {
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
         };
-        let takes_upload = recording.status == Status::Pending
-            && recording.encryption == EncryptionMode::Provider
-            && meta.length.is_some()
-            && meta.sha256.is_some();
-        let upload = if takes_upload {
-            Some(
-                self.blobs
-                    .upload_link(&recording.blob, &meta, UPLOAD_TTL)
-                    .await?,
-            )
-        } else {
-            None
+        let is_announced = meta.length.is_some() && meta.sha256.is_some();
+        let target = match recording.encryption {
+            EncryptionMode::Provider => Some(recording.blob.clone()),
+            EncryptionMode::Client => self
+                .max_message_bytes
+                .map(|_| staging_key(account, &recording.id)),
+        };
+        let upload = match target {
+            Some(key) if is_announced && recording.status == Status::Pending => {
+                Some(self.blobs.upload_link(&key, &meta, UPLOAD_TTL).await?)
+            }
+            _ => None,
         };
         Ok(Registered {
             recording,
@@ -110,11 +110,11 @@ impl App {
         &self,
         account: &str,
         facts: Facts,
-        blob: Option<String>,
+        named: Option<String>,
         encryption: EncryptionMode,
     ) -> Result<Recording, RecordingError> {
         let now = self.clock.now();
-        let errors = faults(account, &facts, blob.is_none(), now);
+        let errors = faults(account, &facts, named.is_none(), now);
         if !errors.is_empty() {
             return Err(RecordingError::Fields(errors));
         }
@@ -132,8 +132,13 @@ impl App {
         }
         let id = id::with_tail(id::Kind::Recording, facts.started_at, tail);
         let format = AudioFormat::from_content_type(&facts.content_type);
+        let (blob, import) = match encryption {
+            EncryptionMode::Provider => (named, None),
+            EncryptionMode::Client => (None, named),
+        };
         Ok(Recording {
             blob: blob.unwrap_or_else(|| blob_key(account, &id)),
+            import,
             id,
             account: account.to_owned(),
             call_id: facts.call_id,

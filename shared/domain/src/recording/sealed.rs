@@ -4,6 +4,10 @@
 use std::{
     ops::Range,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -19,9 +23,13 @@ use super::{
     Recording, RecordingError, Refusal, Sealing, Status, StoredRecording,
     audio::{AudioFormat, HEAD_BYTES},
     register::parse_sha256,
+    staging_key,
     store::refused,
 };
-use crate::{App, id, settings::AccountConfig};
+use crate::{
+    App, id,
+    settings::{AccountConfig, EncryptionMode},
+};
 
 /// What the store is told that it keeps.
 const SEALED_TYPE: &str = "application/octet-stream";
@@ -65,10 +73,11 @@ impl App {
         let key = DataKey::generate(&*self.random);
         let wrapped = key.wrap(&*self.keys, &context).await?;
         let plain = stream::iter([Ok(Bytes::from(head))]).chain(bytes);
+        let length = Arc::new(AtomicU64::new(0));
         let plain = Announced {
             inner: Box::pin(plain),
             digest: Some(digest::Context::new(&digest::SHA256)),
-            length: 0,
+            length: Arc::clone(&length),
             told: after.size,
             sha256: after.sha256.as_deref().and_then(parse_sha256),
         };
@@ -81,6 +90,7 @@ impl App {
         let stored = self.blobs.put(&after.blob, meta, sealed.bytes).await?;
         after.status = Status::Available;
         format.content_type().clone_into(&mut after.content_type);
+        after.size = Some(length.load(Ordering::Acquire));
         after.stored_at = Some(self.clock.now());
         after.sealing = Some(Sealing {
             wrapped_key: STANDARD.encode(wrapped),
@@ -100,6 +110,52 @@ impl App {
         }
         self.announce_recording(config, &after).await?;
         Ok(after)
+    }
+
+    /// Seals what stands in the store in the clear for a recording (put beside the way, or named by an
+    /// event), and removes it. Repeating it changes nothing.
+    pub(super) async fn seal_staged(
+        &self,
+        config: &AccountConfig,
+        recording: &str,
+    ) -> Result<Recording, RecordingError> {
+        let account = config.account.id.as_str();
+        let stored = self.recording(account, recording).await?;
+        let staged = staged_key(&stored.recording);
+        let sealed = match stored.recording.status {
+            Status::Pending if stored.recording.encryption == EncryptionMode::Client => {
+                match self.blobs.get(&staged, None).await {
+                    Ok((_, bytes)) => self.upload_sealed(config, &stored, bytes).await,
+                    Err(BlobError::NotFound) => return Err(RecordingError::NotStored),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Status::Pending => return Err(RecordingError::NotStored),
+            Status::Available => {
+                // A process may have died between the two.
+                self.announce_recording(config, &stored.recording).await?;
+                Ok(stored.recording)
+            }
+            Status::Refused => Err(refused(&stored.recording)),
+            Status::Deleted => Err(RecordingError::Deleted),
+        };
+        match &sealed {
+            // Settled, this time or before: nothing in the clear stays.
+            Ok(_)
+            | Err(
+                RecordingError::Refused(_)
+                | RecordingError::Deleted
+                | RecordingError::AlreadyStored,
+            ) => self.remove_object(&staged).await?,
+            Err(_) => {}
+        }
+        match sealed {
+            // Another process was first.
+            Err(RecordingError::AlreadyStored) => {
+                Ok(self.recording(account, recording).await?.recording)
+            }
+            sealed => sealed,
+        }
     }
 
     /// A range of a sealed recording, in the clear.
@@ -128,11 +184,19 @@ impl App {
     }
 }
 
+/// Where a recording's audio stands in the clear before it is sealed.
+fn staged_key(recording: &Recording) -> String {
+    recording
+        .import
+        .clone()
+        .unwrap_or_else(|| staging_key(&recording.account, &recording.id))
+}
+
 /// A stream that fails at its end when it was not what was announced, so that nothing of it is stored.
 struct Announced {
     inner: ByteStream,
     digest: Option<digest::Context>,
-    length: u64,
+    length: Arc<AtomicU64>,
     told: Option<u64>,
     sha256: Option<[u8; 32]>,
 }
@@ -144,11 +208,12 @@ impl Stream for Announced {
         let this = &mut *self;
         match ready!(this.inner.as_mut().poll_next(cx)) {
             Some(Ok(part)) => {
-                this.length += part.len() as u64;
+                let more = part.len() as u64;
+                let length = this.length.fetch_add(more, Ordering::AcqRel) + more;
                 if let Some(digest) = &mut this.digest {
                     digest.update(&part);
                 }
-                if this.told.is_some_and(|told| this.length > told) {
+                if this.told.is_some_and(|told| length > told) {
                     return Poll::Ready(Some(Err(BlobError::Mismatch)));
                 }
                 Poll::Ready(Some(Ok(part)))
@@ -158,7 +223,8 @@ impl Stream for Announced {
                 let Some(digest) = this.digest.take() else {
                     return Poll::Ready(None);
                 };
-                let is_other = this.told.is_some_and(|told| told != this.length)
+                let length = this.length.load(Ordering::Acquire);
+                let is_other = this.told.is_some_and(|told| told != length)
                     || this
                         .sha256
                         .is_some_and(|told| digest.finish().as_ref() != told);

@@ -57,6 +57,11 @@ impl App {
     ) -> Result<Recording, RecordingError> {
         for _ in 0..ATTEMPTS {
             let stored = self.recording(&config.account.id, recording).await?;
+            if stored.recording.status == Status::Pending
+                && stored.recording.encryption == EncryptionMode::Client
+            {
+                return self.seal_staged(config, recording).await;
+            }
             match stored.recording.status {
                 Status::Available => {
                     // A process may have died between the two.
@@ -125,14 +130,30 @@ impl App {
     }
 
     pub(super) async fn remove_audio(&self, recording: &Recording) -> Result<(), RecordingError> {
-        let id = BlobId {
-            key: recording.blob.clone(),
-            version: None,
-        };
-        for removed in self.blobs.delete(&[id]).await? {
-            removed?;
+        self.remove_object(&recording.blob).await
+    }
+
+    /// Removes an object with every version of it: in a store that keeps versions, deleting the object
+    /// itself only hides it.
+    pub(super) async fn remove_object(&self, key: &str) -> Result<(), RecordingError> {
+        loop {
+            let page = self.blobs.versions(key, None).await?;
+            let ids: Vec<_> = page
+                .items
+                .into_iter()
+                .filter(|listed| listed.key == key)
+                .map(|listed| BlobId {
+                    key: listed.key,
+                    version: listed.version,
+                })
+                .collect();
+            if ids.is_empty() {
+                return Ok(());
+            }
+            for removed in self.blobs.delete(&ids).await? {
+                removed?;
+            }
         }
-        Ok(())
     }
 
     /// Writes what was seen; and the link that goes with the announcement, if somebody wants that.

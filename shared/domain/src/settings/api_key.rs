@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     App,
-    access::{ApiKey, ApiKeySecret, Caller, Scope, require},
+    access::{ApiKey, ApiKeySecret, Caller, Principal, Scope},
     keyspace,
 };
 
@@ -90,7 +90,7 @@ fn parse_scopes(object: &mut Object<'_>) -> Vec<Scope> {
 
 impl App {
     /// Makes a key of `tenant` as the document asks. One can only grant what one holds: no scope that
-    /// the caller's own key lacks, and no life beyond it.
+    /// the caller's own key or role lacks, and no life beyond the key's.
     pub async fn grant_api_key(
         &self,
         tenant: &Tenant,
@@ -98,10 +98,12 @@ impl App {
         caller: &Caller,
     ) -> Result<(ApiKey, ApiKeySecret), SettingsError> {
         let asked = KeyRequest::parse(document, self.clock.now())?;
+        let rights = self.rights_in(caller, tenant).await?;
         for scope in &asked.scopes {
-            require(caller, *scope)?;
+            rights.require(*scope)?;
         }
-        if let Some(limit) = caller.key.expires_at
+        if let Principal::Key(own) = &caller.principal
+            && let Some(limit) = own.expires_at
             && asked.expires_at.is_none_or(|at| at > limit)
         {
             let reason = "must not be later than that of the key that makes it";

@@ -137,6 +137,13 @@ impl<H> Default for Callbacks<H> {
 }
 
 impl<H> Callbacks<H> {
+    /// Whether the callback has a URL and is not switched off.
+    pub(super) fn is_open(&self, kind: EndpointKind) -> bool {
+        self.callbacks
+            .get(&kind)
+            .is_some_and(|callback| callback.url.is_some() && callback.enabled != Some(false))
+    }
+
     /// The URL of a callback, if one is set.
     pub(super) fn url(&self, kind: EndpointKind) -> Option<&str> {
         self.callbacks.get(&kind)?.url.as_deref()

@@ -1,6 +1,6 @@
 //! What the settings documents have in common: how they are read, changed and recorded.
 
-use ringfence_ports::{Op, Put, StoreError, Unit, When};
+use ringfence_ports::{Message, Op, Put, StoreError, Unit, When};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -66,6 +66,8 @@ pub(super) struct Beside {
     pub(super) ops: Vec<Op>,
     /// More to be recorded, beside the document after the change.
     pub(super) recorded: Option<(&'static str, Value)>,
+    /// Messages that go out with the change.
+    pub(super) sends: Vec<Message>,
 }
 
 impl App {
@@ -151,7 +153,7 @@ impl App {
                 change,
                 Unit {
                     ops,
-                    sends: Vec::new(),
+                    sends: beside.sends,
                 },
             )
             .await

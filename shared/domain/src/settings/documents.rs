@@ -109,6 +109,16 @@ impl App {
                 secrets.insert(kind, first.secret);
             }
         }
+        if let Tenant::Account(account) = tenant {
+            for kind in EndpointKind::ALL {
+                // What was held while there was no URL, or while it was switched off, goes out now.
+                if after.is_open(kind) && !before.is_open(kind) && version > 0 {
+                    let (_, unit) = self.replay_of_held(&account.id, kind)?;
+                    beside.ops.extend(unit.ops);
+                    beside.sends.extend(unit.sends);
+                }
+            }
+        }
         if !recorded.is_empty() {
             beside.recorded = Some(("secrets", Value::Object(recorded)));
         }

@@ -11,10 +11,10 @@ const MAX_NAME_CHARS: usize = 64;
 
 /// What is wrong with a document.
 #[derive(Default)]
-pub(super) struct Errors(Vec<FieldError>);
+pub(crate) struct Errors(Vec<FieldError>);
 
 impl Errors {
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         field: impl Into<String>,
         code: &'static str,
@@ -27,12 +27,17 @@ impl Errors {
         });
     }
 
-    pub(super) fn extend(&mut self, errors: Vec<FieldError>) {
+    pub(crate) fn extend(&mut self, errors: Vec<FieldError>) {
         self.0.extend(errors);
     }
 
+    /// All of it.
+    pub(crate) fn into_list(self) -> Vec<FieldError> {
+        self.0
+    }
+
     /// `value` if nothing was wrong.
-    pub(super) fn into_result<T>(self, value: T) -> Result<T, SettingsError> {
+    pub(crate) fn into_result<T>(self, value: T) -> Result<T, SettingsError> {
         if self.0.is_empty() {
             Ok(value)
         } else {
@@ -42,7 +47,7 @@ impl Errors {
 }
 
 /// One object of a document. A field that is null counts as absent.
-pub(super) struct Object<'e> {
+pub(crate) struct Object<'e> {
     path: String,
     fields: Map<String, Value>,
     known: Vec<&'static str>,
@@ -51,7 +56,7 @@ pub(super) struct Object<'e> {
 
 impl<'e> Object<'e> {
     /// Of `value`, found at `path` (empty: the whole document).
-    pub(super) fn read(path: &str, value: Value, errors: &'e mut Errors) -> Option<Self> {
+    pub(crate) fn read(path: &str, value: Value, errors: &'e mut Errors) -> Option<Self> {
         if let Value::Object(fields) = value {
             Some(Self {
                 path: path.to_owned(),
@@ -66,7 +71,7 @@ impl<'e> Object<'e> {
     }
 
     /// The path of one of its fields.
-    pub(super) fn path_of(&self, name: &str) -> String {
+    pub(crate) fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
         } else {
@@ -74,21 +79,21 @@ impl<'e> Object<'e> {
         }
     }
 
-    pub(super) fn wrong(&mut self, name: &str, code: &'static str, reason: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, name: &str, code: &'static str, reason: impl Into<String>) {
         let path = self.path_of(name);
         self.errors.push(path, code, reason);
     }
 
-    pub(super) fn errors(&mut self) -> &mut Errors {
+    pub(crate) fn errors(&mut self) -> &mut Errors {
         self.errors
     }
 
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.fields.remove(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn bool(&mut self, name: &'static str) -> Option<bool> {
+    pub(crate) fn bool(&mut self, name: &'static str) -> Option<bool> {
         let value = self.take(name)?;
         if !value.is_boolean() {
             self.wrong(name, "not_a_boolean", "must be true or false");
@@ -96,7 +101,7 @@ impl<'e> Object<'e> {
         value.as_bool()
     }
 
-    pub(super) fn string(&mut self, name: &'static str) -> Option<String> {
+    pub(crate) fn string(&mut self, name: &'static str) -> Option<String> {
         if let Value::String(value) = self.take(name)? {
             return Some(value);
         }
@@ -104,14 +109,14 @@ impl<'e> Object<'e> {
         None
     }
 
-    pub(super) fn required_string(&mut self, name: &'static str) -> Option<String> {
+    pub(crate) fn required_string(&mut self, name: &'static str) -> Option<String> {
         if self.fields.get(name).is_none_or(Value::is_null) {
             self.wrong(name, "required", "is required");
         }
         self.string(name)
     }
 
-    pub(super) fn number(&mut self, name: &'static str, range: RangeInclusive<u16>) -> Option<u16> {
+    pub(crate) fn number(&mut self, name: &'static str, range: RangeInclusive<u16>) -> Option<u16> {
         let value = self.take(name)?;
         let number = value
             .as_u64()
@@ -129,7 +134,7 @@ impl<'e> Object<'e> {
     }
 
     /// Whatever was not asked for is unknown.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         let fields = std::mem::take(&mut self.fields);
         for name in fields.keys() {
             let shown: String = name.chars().take(MAX_NAME_CHARS).collect();

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// `target` after `patch`: the algorithm of RFC 7396 §2. Bodies are bounded in size and depth before
 /// they get here.
-pub(super) fn merge(target: Value, patch: Value) -> Value {
+pub(crate) fn merge(target: Value, patch: Value) -> Value {
     let Value::Object(patch) = patch else {
         return patch;
     };

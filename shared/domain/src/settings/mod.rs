@@ -7,15 +7,15 @@ mod challenge;
 mod document;
 mod documents;
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod load;
-mod merge_patch;
+pub(crate) mod merge_patch;
 mod recordings;
 mod resolve;
 mod secret;
 mod security;
 mod sources;
-mod tenant;
+pub(crate) mod tenant;
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,7 +41,9 @@ pub use resolve::{Origin, Sourced};
 pub use secret::{
     DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS, MAX_SECRETS, NewSecret, SecretInfo, SecretType,
 };
-pub use security::{EffectiveMasking, EffectiveSecurity};
+pub use security::{
+    AskSecondFactor, DEFAULT_LOGOUT_MINUTES, EffectiveMasking, EffectiveSecurity, LoginPolicy,
+};
 pub use tenant::{Account, Agency, Listed, MAX_NAME_CHARS, Tenant, Versioned};
 
 /// What stands in place of a value that may only be written; written back, it keeps that value.

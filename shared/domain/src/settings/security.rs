@@ -1,5 +1,6 @@
-//! The security document: where phone numbers are masked.
+//! The security document: where phone numbers are masked, and how an agency's people log in.
 
+use jiff::SignedDuration;
 use ringfence_ports::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +11,12 @@ use super::{
     fields::{Errors, Object},
     resolve::{Sourced, choose},
 };
-use crate::access::to_value;
+use crate::{
+    App,
+    access::{parse_doc, to_value},
+    keyspace,
+    people::Home,
+};
 
 /// Phone number masking by scope; what is `None` is not set here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +44,94 @@ pub(super) struct Security {
     /// Where phone numbers are masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number_masking: Option<MaskingScopes>,
+    /// In an agency's document: after how many minutes without a request of theirs its people are
+    /// logged out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic_logout_minutes: Option<u16>,
+    /// In an agency's document: whether its people need a second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub two_factor: Option<TwoFactorRule>,
+}
+
+/// What an agency asks of its people beside the password; what is `None` is not set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TwoFactorRule {
+    /// Whether everybody must have a second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
+    /// How often it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskSecondFactor>,
+}
+
+/// How often a second factor is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskSecondFactor {
+    /// At each login.
+    #[default]
+    EveryLogin,
+    /// At the first login of a device, and again after 30 days.
+    #[serde(rename = "every_30_days")]
+    Every30Days,
+}
+
+/// The fewest and most minutes until an automatic logout.
+const LOGOUT_MINUTES: std::ops::RangeInclusive<u16> = 1..=720;
+
+/// The minutes until an automatic logout where the agency says nothing.
+pub const DEFAULT_LOGOUT_MINUTES: u16 = 30;
+
+/// How an agency's people log in. Cached for seconds ([`crate::app::CACHE_TTL`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginPolicy {
+    /// After how long without a request of a person's the session is over.
+    pub idle: SignedDuration,
+    /// Whether everybody must have a second factor.
+    pub requires_second_factor: bool,
+    /// How often it is asked.
+    pub ask: AskSecondFactor,
+}
+
+impl From<&Security> for LoginPolicy {
+    fn from(security: &Security) -> Self {
+        let two_factor = security.two_factor.unwrap_or_default();
+        let minutes = security
+            .automatic_logout_minutes
+            .unwrap_or(DEFAULT_LOGOUT_MINUTES);
+        Self {
+            idle: SignedDuration::from_mins(minutes.into()),
+            requires_second_factor: two_factor.required.unwrap_or(false),
+            ask: two_factor.ask.unwrap_or_default(),
+        }
+    }
+}
+
+impl App {
+    /// How the people of this home log in, from memory for up to
+    /// [`CACHE_TTL`](crate::app::CACHE_TTL).
+    pub async fn login_policy(&self, home: &Home) -> Result<LoginPolicy, StoreError> {
+        let policy = self
+            .login_policies
+            .get(home.as_str(), self.clock.now(), || async {
+                let Home::Agency(agency) = home else {
+                    return Ok(Some(LoginPolicy::from(&Security::default())));
+                };
+                let row = self
+                    .table
+                    .get(&keyspace::settings(agency, Security::AREA))
+                    .await?;
+                let security: Security = match row {
+                    Some(row) => parse_doc(&row.doc)?,
+                    None => Security::default(),
+                };
+                Ok::<_, StoreError>(Some(LoginPolicy::from(&security)))
+            })
+            .await?;
+        policy
+            .map(|policy| *policy)
+            .ok_or(StoreError::Invalid("a login policy was not loaded"))
+    }
 }
 
 impl Document for Security {
@@ -60,6 +154,8 @@ pub(super) fn parse(document: Value, agency: bool, errors: &mut Errors) -> Secur
     };
     if agency {
         parsed.allow_override = object.bool("allow_override");
+        parsed.automatic_logout_minutes = object.number("automatic_logout_minutes", LOGOUT_MINUTES);
+        parsed.two_factor = two_factor(&mut object);
     }
     parsed.phone_number_masking = match object.take("phone_number_masking") {
         None => None,
@@ -94,6 +190,25 @@ pub(super) fn parse(document: Value, agency: bool, errors: &mut Errors) -> Secur
         .filter(|m| *m != MaskingScopes::default());
     object.finish();
     parsed
+}
+
+fn two_factor(object: &mut Object<'_>) -> Option<TwoFactorRule> {
+    let value = object.take("two_factor")?;
+    let mut rule = Object::read("two_factor", value, object.errors())?;
+    let required = rule.bool("required");
+    let ask = match rule.string("ask").as_deref() {
+        None => None,
+        Some("every_login") => Some(AskSecondFactor::EveryLogin),
+        Some("every_30_days") => Some(AskSecondFactor::Every30Days),
+        Some(_) => {
+            let reason = "must be one of every_login, every_30_days";
+            rule.wrong("ask", "unknown_value", reason);
+            None
+        }
+    };
+    rule.finish();
+    let parsed = TwoFactorRule { required, ask };
+    (parsed != TwoFactorRule::default()).then_some(parsed)
 }
 
 /// Masking as it is in force, to be shown.

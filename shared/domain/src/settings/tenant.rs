@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     App,
-    access::{AccessError, Caller, Owner, Scope, parse_doc, require, to_doc, to_value},
+    access::{
+        AccessError, Caller, Owner, Rights, Scope, is_elsewhere, parse_doc, to_doc, to_value,
+    },
     history::{Action, Actor, Change},
     id, keyspace,
 };
@@ -192,7 +194,7 @@ impl App {
         scope: Scope,
         agency: &str,
     ) -> Result<Versioned<Agency>, SettingsError> {
-        self.agency(caller, scope, agency)?;
+        self.agency(caller, scope, agency).await?;
         self.find_agency(agency)
             .await?
             .ok_or(SettingsError::absent("agency"))
@@ -207,14 +209,13 @@ impl App {
         account: &str,
     ) -> Result<Versioned<Account>, SettingsError> {
         const ABSENT: AccessError = AccessError::NotFound("account");
-        if matches!(&caller.key.owner, Owner::Account(own) if own != account) {
+        if is_elsewhere(caller, account) {
             return Err(ABSENT.into());
         }
         let found = self.find_account(account).await?.ok_or(ABSENT)?;
-        if matches!(&caller.key.owner, Owner::Agency(own) if *own != found.value.agency) {
-            return Err(ABSENT.into());
-        }
-        require(caller, scope)?;
+        self.rights_in_account(caller, &found.value)
+            .await?
+            .require(scope)?;
         Ok(found)
     }
 
@@ -240,6 +241,14 @@ impl App {
         Ok(Tenant::Account(
             self.reach_account(caller, scope, account).await?.value,
         ))
+    }
+
+    /// What the caller may do in an agency or account.
+    pub async fn rights_in(&self, caller: &Caller, tenant: &Tenant) -> Result<Rights, AccessError> {
+        match tenant {
+            Tenant::Agency(agency) => self.rights_in_agency(caller, &agency.id).await,
+            Tenant::Account(account) => self.rights_in_account(caller, account).await,
+        }
     }
 
     /// A page of all agencies.
@@ -410,7 +419,7 @@ pub(super) fn checked_name(field: &str, name: &str) -> Result<String, SettingsEr
     }
 }
 
-pub(super) fn name_fault(name: &str) -> Option<String> {
+pub(crate) fn name_fault(name: &str) -> Option<String> {
     let length = name.chars().count();
     let fits = (1..=MAX_NAME_CHARS).contains(&length)
         && name.trim() == name

@@ -1,6 +1,8 @@
 //! The change history: one chain of entries per owner, each with the hash of the one before, written
 //! in the same commit as the change it tells of.
 
+mod personal;
+
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -8,6 +10,7 @@ use ringfence_ports::{Op, Page, Position, Put, Query, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::personal::{Personal, Record, Revealed};
 use crate::{
     App,
     access::{parse_doc, to_doc},
@@ -51,10 +54,23 @@ pub enum Action {
     Resume,
     /// A callback was disabled, by Ringfence itself.
     Disable,
+    /// Support access was used.
+    Use,
+}
+
+impl Action {
+    /// What happened to something that was there before, or not, and is there after, or not.
+    pub(crate) const fn of(before: bool, after: bool) -> Self {
+        match (before, after) {
+            (false, _) => Self::Create,
+            (true, true) => Self::Update,
+            (true, false) => Self::Delete,
+        }
+    }
 }
 
 /// A change to be recorded. `before` and `after` hold no secret: what must stay secret stands there
-/// as a commitment.
+/// as a commitment made with a key. What is personal is named with [`Change::personal`].
 #[derive(Clone, Debug)]
 pub struct Change {
     /// What was changed, as a path under the owner: `settings/callbacks`, `api-keys/key_…`.
@@ -88,6 +104,10 @@ pub struct Entry {
     pub before: Value,
     /// The item after.
     pub after: Value,
+    /// Where in this entry commitments stand in place of personal values, as JSON pointers:
+    /// `/after/name`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<String>,
     /// `hash` of the entry before; 64 zeros for the first.
     pub previous: String,
     /// Hexadecimal SHA-256 over all of the above.
@@ -146,10 +166,11 @@ impl App {
         &self,
         owner: &str,
         actor: &Actor,
-        change: Change,
+        change: impl Into<Record>,
         unit: Unit,
     ) -> Result<Entry, StoreError> {
         let own_ops = unit.ops.len();
+        let (change, beside) = change.into().split(&*self.random);
         let _turn = self.turns.of(owner).lock().await;
         for _ in 0..ATTEMPTS {
             let head_key = keyspace::history_head(owner);
@@ -172,6 +193,7 @@ impl App {
                 action: change.action,
                 before: change.before.clone(),
                 after: change.after.clone(),
+                personal: beside.values.iter().map(|one| one.at.clone()).collect(),
                 previous: head.hash,
                 hash: String::new(),
             };
@@ -188,6 +210,9 @@ impl App {
                 to_doc(&entry)?,
                 When::Absent,
             )));
+            if !beside.values.is_empty() {
+                unit.ops.push(beside.put(owner, entry.seq)?);
+            }
             match self.table.commit(unit).await {
                 Err(StoreError::Condition { op }) if op >= own_ops => {}
                 Err(error) => return Err(error),
