@@ -14,9 +14,11 @@ use ringfence_domain::callback::Dispatcher;
 use ringfence_domain::event::{ContentKind, native, source};
 use ringfence_domain::history::Actor;
 use ringfence_domain::ingest::Accepted;
+use ringfence_domain::link::Purpose;
+use ringfence_domain::recording::{Facts, Listener, RecordingConsumer};
 use ringfence_domain::settings::{Edit, Tenant};
 use ringfence_ports::contract::TestRandom;
-use ringfence_ports::{Clock, Consumer, Queue, Table};
+use ringfence_ports::{BlobMeta, Clock, Consumer, OBJECTS, ObjectCreated, Queue, Received, Table};
 use ringfence_webhook::target::SystemResolver;
 use ringfence_webhook::{Policy, Sender, send};
 use serde_json::{Value, json};
@@ -90,14 +92,16 @@ impl Installation {
         let policy = Policy::public().allow_subnet("127.0.0.0/8".parse().unwrap());
         let resolver = Arc::new(SystemResolver);
         let clock: Arc<dyn Clock> = Arc::new(aws.clock.clone());
-        let app = Arc::new(App::new(
+        let blobs = aws.blobs_over(&aws.aws(), "cost", clock.clone()).await;
+        let app = App::new(
             store.clone() as Arc<dyn Table>,
             store as Arc<dyn Queue>,
             Arc::new(aws.keys().await),
             clock,
             Arc::new(TestRandom::new(1)),
             Sender::new(policy, resolver, send::Options::default()).unwrap(),
-        ));
+        );
+        let app = Arc::new(app.with_blobs(Arc::new(blobs)));
         let receiver = Receiver::start().await;
         let actor = Actor::system();
         let agency = app.create_agency("Agency", &actor).await.unwrap().value.id;
@@ -257,5 +261,82 @@ async fn a_record_of_a_platform_costs_what_it_weighs_deflated() {
         );
         assert!(accepting.writes() <= most, "{name}: {accepting:?}");
         assert!(delivering.writes() <= 1.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn what_a_recording_costs_from_its_registration_to_its_listener() {
+    let installation = Installation::new().await;
+    let Installation {
+        app, aws, account, ..
+    } = &installation;
+    let config = app.account_config(account).await.unwrap().unwrap();
+    let audio = [b"RIFF\x24\x00\x00\x00WAVEfmt ".as_slice(), &[0; 80_000]].concat();
+    let facts = |call: &str| Facts {
+        call_id: call.to_owned(),
+        started_at: aws.clock.now(),
+        duration: 10,
+        content_type: "audio/wav".to_owned(),
+        size: Some(audio.len() as u64),
+        sha256: Some([7; 32]),
+        ..Facts::default()
+    };
+    // The day is announced once a process.
+    app.register_recording(&config, facts("warm"))
+        .await
+        .unwrap();
+    aws.counter.take();
+    let registered = app.register_recording(&config, facts("a")).await.unwrap();
+    let registering = aws.counter.take();
+    let key = registered.recording.blob.clone();
+    let meta = BlobMeta {
+        content_type: "audio/wav".to_owned(),
+        ..BlobMeta::default()
+    };
+    let bytes = futures_util::stream::iter([Ok(audio.clone().into())]);
+    app.blobs.put(&key, meta, Box::pin(bytes)).await.unwrap();
+    aws.counter.take();
+    let created = ObjectCreated {
+        key,
+        length: audio.len() as u64,
+    };
+    let told = Received {
+        id: "m".to_owned(),
+        body: serde_json::to_string(&created).unwrap(),
+        group: OBJECTS.0.to_owned(),
+        receives: 1,
+    };
+    let failed = RecordingConsumer::new(app.clone()).handle(vec![told]).await;
+    assert!(failed.is_empty());
+    let completing = aws.counter.take();
+    aws.drain(&installation.dispatch_url, &installation.dispatcher)
+        .await;
+    assert_eq!(installation.receiver.posts.swap(0, Ordering::SeqCst), 1);
+    let announcing = aws.counter.take();
+    let recording = &registered.recording.id;
+    let link = app
+        .create_link(account, recording, Purpose::Api, None, &Actor::system())
+        .await
+        .unwrap();
+    let linking = aws.counter.take();
+    let open = app.open_link(link.token.reveal()).await.unwrap();
+    let listener = Listener {
+        link: None,
+        user: None,
+        address: None,
+    };
+    app.play(&open.recording, None, None, listener)
+        .await
+        .unwrap();
+    let playing = aws.counter.take();
+    for (what, tally) in [
+        ("registering", &registering),
+        ("completing", &completing),
+        ("announcing", &announcing),
+        ("linking", &linking),
+        ("playing", &playing),
+    ] {
+        eprintln!("{what}: {tally:?}");
     }
 }

@@ -94,8 +94,15 @@ impl Account {
         aws_sdk_sqs::Client::new(&self.config)
     }
 
-    /// A bucket as the template makes it, with versions.
+    /// A bucket as the template makes it, with versions. Its requests are not counted: to be counted, an
+    /// answer is read whole.
     pub async fn blobs(&self, bucket: &str, clock: Arc<dyn Clock>) -> S3Blobs {
+        let aws = Aws::new(&self.connection).unwrap();
+        self.blobs_over(&aws, bucket, clock).await
+    }
+
+    /// The same over these clients.
+    pub async fn blobs_over(&self, aws: &Aws, bucket: &str, clock: Arc<dyn Clock>) -> S3Blobs {
         let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true);
         let s3 = aws_sdk_s3::Client::from_conf(config.build());
         // Names of buckets are of all accounts.
@@ -119,7 +126,7 @@ impl Account {
             .await
             .expect("versions");
         let random = Arc::new(SystemRandom::new());
-        S3Blobs::new(&Aws::new(&self.connection).unwrap(), bucket, clock, random)
+        S3Blobs::new(aws, bucket, clock, random)
     }
 
     /// A table as the template makes it.
