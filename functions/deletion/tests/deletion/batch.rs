@@ -312,6 +312,10 @@ async fn two_deletions_of_the_same_count_each_recording_once() {
     let world = World::new().await;
     world.recordings((0..3).map(|n| of(n, |_| {}))).await;
     let one = world.delete(json!({"from_date": "2026-01-01"})).await;
+    world
+        .test
+        .clock
+        .advance(std::time::Duration::from_millis(1));
     let two = world.delete(json!({"shorter_than": 10})).await;
     world.steps_to(&one, "tombstone").await;
     world.steps_to(&two, "tombstone").await;

@@ -42,7 +42,10 @@ async fn world() -> (World, String) {
         .map(|n| facts(&format!("2026-01-30T07:15:0{n}Z")))
         .collect();
     all[3].call_id = "held".to_owned();
-    let ids = world.recordings(all).await;
+    let mut ids = Vec::new();
+    for facts in all {
+        ids.push(world.recording(facts).await);
+    }
     world.hold(json!({"call_id": "held"})).await;
     let job = world.delete(json!({"from_date": "2026-01-01"})).await;
     world.steps_to(&job, "tombstone").await;
@@ -59,7 +62,10 @@ async fn finish(world: &World, app: &Arc<App>, job: &str) -> (Value, u32) {
     for _ in 0..50 {
         let read = world.deletion(job).await;
         if read["state"] == "done" {
-            return (world.finish(job).await["receipt"].clone(), failed);
+            let mut receipt = world.finish(job).await["receipt"].clone();
+            // Each folder has keys of its own.
+            receipt["signature"] = Value::Null;
+            return (receipt, failed);
         }
         if !step(&world.test.app, app, &world.test.account, job).await {
             failed += 1;

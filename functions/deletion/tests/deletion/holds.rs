@@ -112,19 +112,19 @@ async fn placed_in_the_middle_it_keeps_what_was_not_tombstoned_yet() {
     let job = world.delete(json!({"from_date": "2026-01-01"})).await;
     world.steps_to(&job, "tombstone").await;
     world.steps_to(&job, "verify").await;
-    // A thousand are tombstoned; of the others, two are of this call.
+    // The oldest two hundred are tombstoned; of the others, ten are of this call.
     let hold = world.hold(json!({"call_id": "call-7"})).await;
     let done = world.finish(&job).await;
     assert_eq!(
         (&done["receipt"]["deleted"], &done["receipt"]["held"]),
-        (&json!(1_198), &json!(2))
+        (&json!(1_190), &json!(10))
     );
-    assert_eq!(done["receipt"]["holds"], json!({ (hold.as_str()): 2 }));
+    assert_eq!(done["receipt"]["holds"], json!({ (hold.as_str()): 10 }));
     let kept = world
         .get("/recordings?call_id=call-7&status=available")
         .await;
-    assert_eq!(kept["items"].as_array().unwrap().len(), 2);
-    assert_eq!(world.test.blobs.keys().len(), 2);
+    assert_eq!(kept["items"].as_array().unwrap().len(), 10);
+    assert_eq!(world.test.blobs.keys().len(), 10);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, facts};
 
+const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 
 async fn set(world: &World, path: &str, version: u64, body: Value) {
@@ -62,7 +63,7 @@ async fn the_shortest_that_applies_wins() {
     let days =
         json!({"retention_days": 10, "retention_by_tag": {"voicemail": 2, "contract": 3650}});
     set_own(&world, 0, days).await;
-    world.test.after(Duration::ZERO).await;
+    world.test.after(SECOND).await;
     assert_eq!(
         left(&world).await,
         [
@@ -108,7 +109,7 @@ async fn an_agency_decides_for_its_accounts() {
     let world = World::new().await;
     world.recording(facts("2026-01-20T12:00:00Z")).await;
     set_own(&world, 0, json!({"retention_days": 100})).await;
-    world.test.after(Duration::ZERO).await;
+    world.test.after(SECOND).await;
     assert_eq!(left(&world).await.len(), 1);
     let agency = format!("/v1/agencies/{}/settings/recordings", world.test.agency);
     set(&world, &agency, 0, json!({"retention_days": 5})).await;
@@ -118,7 +119,7 @@ async fn an_agency_decides_for_its_accounts() {
         json!({"value": 5, "from": "agency"})
     );
     // The agency's row finds its accounts; the account's own was looked at today.
-    world.test.after(Duration::ZERO).await;
+    world.test.after(SECOND).await;
     world.test.after(DAY).await;
     assert!(left(&world).await.is_empty());
     // Whoever may override keeps what it says.
@@ -141,7 +142,7 @@ async fn a_hold_beats_it_and_what_it_kept_goes_when_it_is_released() {
     world.recording(facts("2026-01-20T12:00:00Z")).await;
     let hold = world.hold(json!({"call_id": "call-1042"})).await;
     set_own(&world, 0, json!({"retention_days": 5})).await;
-    world.test.after(Duration::ZERO).await;
+    world.test.after(SECOND).await;
     assert_eq!(left(&world).await.len(), 1);
     let jobs = world.get("/deletions").await;
     assert_eq!(
@@ -172,7 +173,7 @@ async fn without_a_rule_nothing_is_looked_at() {
     world.test.after(DAY).await;
     let calls = world.test.counting.take();
     assert_eq!(
-        (calls.get, calls.write),
+        (calls.get, calls.units),
         (0, 0),
         "only the index of due times"
     );
@@ -200,7 +201,7 @@ async fn without_a_rule_nothing_is_looked_at() {
 async fn what_is_registered_late_goes_within_the_week() {
     let world = World::new().await;
     set_own(&world, 0, json!({"retention_days": 5})).await;
-    world.test.after(Duration::ZERO).await;
+    world.test.after(SECOND).await;
     // Begun long ago, told of today.
     world.recording(facts("2025-06-01T12:00:00Z")).await;
     for _ in 0..8 {

@@ -259,8 +259,9 @@ pub struct Deletion {
     chunks: u32,
     /// How many objects are in the last of them.
     open: usize,
-    /// The part being worked on.
-    chunk: u32,
+    /// How many of them are still to be worked on. The last comes first: it has the oldest recordings,
+    /// and while the store is looked through, nothing that is still there stands before them.
+    left: u32,
     /// How often its objects were tried to be deleted.
     attempt: u32,
     /// Where the plan goes on.
@@ -685,7 +686,7 @@ impl App {
                 State::Done if job.counts.failed > 0 => {
                     // From the start: what is settled is counted again, not done again.
                     job.phase = Phase::Tombstone;
-                    job.chunk = 0;
+                    job.left = job.chunks;
                     job.attempt = 0;
                     job.counts = Counts::default();
                     job.digest = String::new();
@@ -768,7 +769,7 @@ fn deletion(id: String, account: &str, order: Order, actor: &Actor, now: Timesta
         step: 0,
         chunks: 0,
         open: 0,
-        chunk: 0,
+        left: 0,
         attempt: 0,
         cursor: None,
         digest: String::new(),

@@ -216,6 +216,7 @@ impl App {
                 job.phase = Phase::Receipt;
             } else {
                 job.phase = Phase::Tombstone;
+                job.left = job.chunks;
             }
         }
         Ok(ops)

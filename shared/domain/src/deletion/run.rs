@@ -31,6 +31,9 @@ const WAITS: [u64; 5] = [5, 30, 120, 600, 900];
 /// How many different holds a receipt names.
 const MAX_HOLDS_NAMED: usize = 1_000;
 
+/// How many pages in a row may hold nothing but other things before a shorter way is tried.
+const MISSES: usize = 1;
+
 /// How often what is still listed is deleted and looked for again in one step.
 const ROUNDS: usize = 4;
 
@@ -69,9 +72,10 @@ impl App {
             Phase::Plan => self.plan_step(&mut job).await?,
             Phase::Receipt => return self.receipt_step(job, version).await,
             Phase::Tombstone | Phase::Delete | Phase::Verify => {
-                let (mut chunk, at) = self.chunk(&job.id, job.chunk).await?;
+                let part = job.left.saturating_sub(1);
+                let (mut chunk, at) = self.chunk(&job.id, part).await?;
                 let before = chunk.clone();
-                let key = keyspace::manifest(&job.id, job.chunk);
+                let key = keyspace::manifest(&job.id, part);
                 match job.phase {
                     Phase::Tombstone => self.tombstone(&mut job, &mut chunk).await?,
                     Phase::Delete => delay = self.delete_objects(&mut job, &mut chunk).await?,
@@ -292,9 +296,9 @@ impl App {
             job.settle(entry);
         }
         job.digest = digest(&job.digest, chunk);
-        job.chunk += 1;
+        job.left = job.left.saturating_sub(1);
         job.attempt = 0;
-        job.phase = if job.chunk < job.chunks {
+        job.phase = if job.left > 0 {
             Phase::Tombstone
         } else {
             Phase::Receipt
@@ -307,14 +311,14 @@ impl App {
     /// them (by the number beside each) are not empty afterwards.
     ///
     /// It lists what lies between several targets in one go, as long as that gets on: a page costs one
-    /// call, whether one target lies in it or a thousand. At most about two calls a target.
+    /// call, whether one target lies in it or a thousand. At most about four calls a target.
     async fn sweep_out(
         &self,
         account: &str,
         targets: &[(String, usize)],
     ) -> Result<Vec<usize>, DeletionError> {
         let mut left = Vec::new();
-        let mut stack: Vec<(&[(String, usize)], usize)> = Vec::new();
+        let mut stack = Vec::new();
         for root in ROOTS {
             let root = format!("{root}/{account}/");
             let start = targets.partition_point(|(target, _)| *target < root);
@@ -333,10 +337,14 @@ impl App {
                     self.blobs.abort_upload(&upload).await?;
                 }
             }
-            stack.push((group, 0));
+            stack.push(Listing::of(group));
         }
-        while let Some((group, round)) = stack.pop() {
-            let page = self.blobs.versions(common_prefix(group), None).await?;
+        while let Some(mut listing) = stack.pop() {
+            let group = listing.group;
+            let page = self
+                .blobs
+                .versions(listing.prefix, listing.after.clone())
+                .await?;
             let found: Vec<(usize, BlobId)> = page
                 .items
                 .iter()
@@ -354,8 +362,9 @@ impl App {
                     let results = self.blobs.delete(&ids).await?;
                     gone += results.iter().filter(|result| result.is_ok()).count();
                 }
-                if gone > 0 && (round < ROUNDS || page.next.is_some()) {
-                    stack.push((group, round + 1));
+                listing.rounds += 1;
+                if gone > 0 && (listing.rounds <= ROUNDS || page.next.is_some()) {
+                    stack.push(listing);
                 } else if page.next.is_none() {
                     left.extend(found.iter().map(|(at, _)| *at));
                 } else {
@@ -364,8 +373,8 @@ impl App {
                 }
                 continue;
             }
-            let last = page.items.last().filter(|_| page.next.is_some());
-            let Some(last) = last.map(|last| last.key.as_str()) else {
+            let last = page.items.last().map(|last| last.key.as_str());
+            let (Some(last), Some(next)) = (last, page.next.clone()) else {
                 continue;
             };
             // Of this folder there may be more on the next page.
@@ -374,16 +383,20 @@ impl App {
             };
             let rest = group.iter().position(is_behind).unwrap_or(group.len());
             let rest = group.get(rest..).unwrap_or_default();
-            if rest.len() < group.len() {
-                if !rest.is_empty() {
-                    stack.push((rest, 0));
-                }
-            } else if rest.len() > 1 {
-                // A page of other things: smaller groups have longer prefixes.
+            if rest.is_empty() {
+                continue;
+            }
+            let missed = rest.len() == group.len();
+            listing.misses = if missed { listing.misses + 1 } else { 0 };
+            if listing.misses > MISSES && rest.len() > 1 {
+                // Page after page of other things: smaller groups have longer prefixes.
                 let (one, two) = rest.split_at(rest.len() / 2);
-                stack.extend([(one, 0), (two, 0)]);
+                stack.extend([Listing::of(one), Listing::of(two)]);
             } else {
-                left.extend(rest.iter().map(|(_, at)| *at));
+                listing.group = rest;
+                listing.after = Some(next);
+                listing.rounds = 0;
+                stack.push(listing);
             }
         }
         left.sort_unstable();
@@ -429,6 +442,30 @@ impl Deletion {
                 }
             }
             Outcome::Failed | Outcome::Planned | Outcome::Tombstoned => counts.failed += 1,
+        }
+    }
+}
+
+/// A walk through what is stored, on the look-out for some targets.
+struct Listing<'a> {
+    /// Those that were not passed yet.
+    group: &'a [(String, usize)],
+    prefix: &'a str,
+    after: Option<String>,
+    /// Pages in a row on which none of them was passed.
+    misses: usize,
+    /// How often something was deleted from this page.
+    rounds: usize,
+}
+
+impl<'a> Listing<'a> {
+    fn of(group: &'a [(String, usize)]) -> Self {
+        Self {
+            group,
+            prefix: common_prefix(group),
+            after: None,
+            misses: 0,
+            rounds: 0,
         }
     }
 }
