@@ -158,7 +158,7 @@ async fn copies_of_a_message_do_nothing() {
     let (entries, _) = world
         .test
         .app
-        .history(&world.test.account, 100, None)
+        .history_before(&world.test.account, 100, None)
         .await
         .unwrap();
     let receipts = entries

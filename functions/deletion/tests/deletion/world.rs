@@ -126,7 +126,7 @@ impl World {
         let (entries, _) = self
             .test
             .app
-            .history(&self.test.account, 1, None)
+            .history_before(&self.test.account, 1, None)
             .await
             .unwrap();
         serde_json::to_value(&entries[0]).unwrap()
