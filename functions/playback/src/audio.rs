@@ -1,15 +1,15 @@
 //! `GET /r/{token}/audio`
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
-use ringfence_domain::recording::{Listener, Range, RecordingError};
-use ringfence_http::{AppState, Problem, played, problem::ProblemBody};
+use http::{HeaderValue, Method, header, request::Parts};
+use ringfence_domain::recording::{Listener, RecordingError};
+use ringfence_http::{AppState, Problem, looked_at, played, problem::ProblemBody, range_of};
 
 use crate::{
-    door::{self, Entry, Visitor},
+    door::{self, Entry, Token, Visitor},
     pages,
 };
 
@@ -39,7 +39,7 @@ const CSP: &str = "default-src 'none'; frame-ancestors 'none'";
 )]
 pub(crate) async fn get(
     State(app): State<AppState>,
-    Path(token): Path<String>,
+    Token(token): Token,
     parts: Parts,
 ) -> Response {
     let visitor = Visitor::of(&parts);
@@ -54,19 +54,9 @@ pub(crate) async fn get(
     };
     if parts.method == Method::HEAD {
         // Whoever only looks is given nothing, and has not listened.
-        let mut response = StatusCode::OK.into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        if let Ok(kind) = HeaderValue::from_str(&open.recording.content_type) {
-            headers.insert(header::CONTENT_TYPE, kind);
-        }
-        return pages::secured(response, CSP);
+        return pages::secured(looked_at(&open.recording), CSP);
     }
-    let range = parts
-        .headers
-        .get(header::RANGE)
-        .and_then(|range| range.to_str().ok())
-        .and_then(|range| Range::parse(range).ok());
+    let range = range_of(&parts.headers, &open.recording);
     let listener = Listener {
         link: Some(open.link.id.clone()),
         user,

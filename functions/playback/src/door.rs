@@ -1,8 +1,11 @@
 //! Who is at the door: the link that a token opens, and whether more is needed to listen.
 
-use std::net::IpAddr;
+use std::{convert::Infallible, net::IpAddr};
 
-use axum::response::Response;
+use axum::{
+    extract::{FromRequestParts, Path},
+    response::Response,
+};
 use http::{HeaderMap, header, request::Parts};
 use ringfence_domain::{
     App,
@@ -12,6 +15,18 @@ use ringfence_domain::{
 use ringfence_http::{ClientAddress, Problem, credentials};
 
 use crate::pages::{self, Form};
+
+/// What a link ends with. What cannot be decoded is no link, like any other that was never made.
+pub(crate) struct Token(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Token {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let token = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(token.map(|Path(token)| token).unwrap_or_default()))
+    }
+}
 
 /// What a request brings, beside its token.
 pub(crate) struct Visitor<'a> {

@@ -11,7 +11,12 @@ mod page;
 mod pages;
 mod words;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    response::Response,
+    routing::{any, get},
+};
+use http::HeaderMap;
 use ringfence_http::AppState;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -37,7 +42,16 @@ pub fn plain_router() -> Router<AppState> {
 
 fn files() -> Router<AppState> {
     Router::new()
+        .route("/r/", any(unknown))
+        .route("/r/{token}/", any(unknown))
+        .route("/r/{token}/{*other}", any(unknown))
+        .route("/r/-/{*other}", any(unknown))
         .route("/r/-/style.css", get(assets::style))
         .route("/r/-/player.js", get(assets::player))
         .route("/r/-/icon.svg", get(assets::icon))
+}
+
+/// A link that a slash got into is no link either, and looks like any other that was never made.
+async fn unknown(headers: HeaderMap) -> Response {
+    pages::unknown(pages::Form::of(&headers))
 }

@@ -1,7 +1,7 @@
 //! `GET` and `POST /r/{token}`
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    door::{self, Entry, Visitor},
+    door::{self, Entry, Token, Visitor},
     pages::{self, Form},
 };
 
@@ -45,7 +45,7 @@ const MAX_PIN_BODY: usize = 1024;
 )]
 pub(crate) async fn get(
     State(app): State<AppState>,
-    Path(token): Path<String>,
+    Token(token): Token,
     parts: Parts,
 ) -> Response {
     let visitor = Visitor::of(&parts);
@@ -108,7 +108,7 @@ struct PinForm {
 )]
 pub(crate) async fn post(
     State(app): State<AppState>,
-    Path(token): Path<String>,
+    Token(token): Token,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();

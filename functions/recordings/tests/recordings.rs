@@ -759,3 +759,174 @@ async fn what_an_event_names_is_encrypted_too_and_removed_in_the_clear() {
     let at = path(&test, &format!("/recordings/{}/audio", ids(&page)[0]));
     assert_eq!(test.request("GET", &at, Value::Null).await.bytes, audio);
 }
+
+#[tokio::test]
+async fn looking_with_head_is_not_listening() {
+    let test = app().await;
+    let audio = wav(10);
+    let plain = id(&register(&test, facts(&audio)).await);
+    let at = path(&test, &format!("/recordings/{plain}/audio"));
+    let early = test.request("HEAD", &at, Value::Null).await;
+    assert_eq!(early.status, 409);
+    test.blobs
+        .insert(&blob_key(&test, &plain), "audio/wav", audio.clone());
+    complete(&test, &plain).await;
+    client_side(&test).await;
+    let made = register(&test, facts(&audio)).await;
+    send(&test, &made, audio).await;
+    let given = test.blobs.links();
+    for recording in [plain, id(&made)] {
+        let at = path(&test, &format!("/recordings/{recording}/audio"));
+        let seen = test.request("HEAD", &at, Value::Null).await;
+        assert_eq!(seen.status, 200);
+        assert_eq!(seen.headers["content-type"], "audio/wav");
+        assert_eq!(seen.headers["content-length"], "80044");
+        assert!(seen.bytes.is_empty());
+        let heard = path(&test, &format!("/recordings/{recording}/listens"));
+        let heard = test.request("GET", &heard, Value::Null).await;
+        assert_eq!(heard.json["items"], json!([]));
+    }
+    assert_eq!(test.blobs.links(), given);
+}
+
+#[tokio::test]
+async fn a_range_of_audio_that_was_another_is_all_of_this() {
+    let test = app().await;
+    client_side(&test).await;
+    let audio = wav(1);
+    let made = register(&test, facts(&audio)).await;
+    send(&test, &made, audio.clone()).await;
+    let at = path(&test, &format!("/recordings/{}/audio", id(&made)));
+    let ask = async |headers: &[(&str, &str)]| {
+        test.request_as(Some(&test.key), "GET", &at, headers, Value::Null)
+            .await
+    };
+    let first = ask(&[("range", "bytes=0-0")]).await;
+    assert_eq!((first.status.as_u16(), first.bytes.len()), (206, 1));
+    let tag = first.headers["etag"].to_str().unwrap().to_owned();
+    assert!(tag.starts_with('"'), "a strong one: {tag}");
+    let same = ask(&[("range", "bytes=4-7"), ("if-range", &tag)]).await;
+    assert_eq!((same.status.as_u16(), &same.bytes[..]), (206, &audio[4..8]));
+    for other in ["\"00\"", "W/\"00\"", "Sat, 31 Jan 2026 08:00:00 GMT"] {
+        let whole = ask(&[("range", "bytes=4-7"), ("if-range", other)]).await;
+        assert_eq!(
+            (whole.status.as_u16(), whole.bytes.len()),
+            (200, audio.len())
+        );
+    }
+    // Several at once, and what is no range, are all of it.
+    for range in ["bytes=0-1,4-5", "bytes=5-4", "seconds=1-2", "bytes=x-"] {
+        let whole = ask(&[("range", range)]).await;
+        assert_eq!(
+            (whole.status.as_u16(), whole.bytes.len()),
+            (200, audio.len()),
+            "{range}"
+        );
+    }
+    let endless = ask(&[("range", "bytes=8043-99999999999999999999")]).await;
+    assert_eq!((endless.status.as_u16(), endless.bytes.len()), (206, 1));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_not_brought_back_by_its_link() {
+    let test = app().await;
+    let page = b"<!doctype html><script>alert(1)</script>".to_vec();
+    let recording = id(&register(&test, facts(&page)).await);
+    let key = blob_key(&test, &recording);
+    test.blobs.insert(&key, "audio/wav", page.clone());
+    assert_eq!(complete(&test, &recording).await.status, 422);
+    // The upload's URL is good for a minute, and its checksum still fits.
+    test.blobs.insert(&key, "audio/wav", page);
+    let told = json!({"key": key, "length": 40}).to_string();
+    assert!(tell(&test, told).await.is_empty());
+    assert!(test.blobs.keys().is_empty(), "{:?}", test.blobs.keys());
+}
+
+#[tokio::test]
+async fn nothing_is_put_over_what_an_event_named() {
+    let test = app().await;
+    let key = format!("imports/{}/call-7.wav", test.account);
+    let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": "e1", "data": {
+        "call_id": "call-7", "recording": {"id": "rec-7", "duration": 3, "url": format!("blob:{key}")},
+    }});
+    test.request("POST", &path(&test, "/events"), event).await;
+    test.drain().await;
+    let page = list(&test, "call_id=call-7").await;
+    assert_eq!(page["items"][0]["status"], "pending");
+    let at = path(&test, &format!("/recordings/{}/audio", ids(&page)[0]));
+    let put = test
+        .request_raw(Some(&test.key), "PUT", &at, &[], "audio/wav", wav(1))
+        .await;
+    assert_eq!(put.status, 409, "{}", put.json);
+    assert!(test.blobs.keys().is_empty());
+    test.blobs.insert(&key, "audio/wav", wav(3));
+    assert_eq!(complete(&test, &ids(&page)[0]).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_upload_that_broke_off_at_its_start_can_be_sent_again_encrypted_too() {
+    let test = app().await;
+    client_side(&test).await;
+    let audio = wav(10);
+    let made = register(&test, facts(&audio)).await;
+    for cut in [0, 3, 4_095] {
+        let answer = send(&test, &made, audio[..cut].to_vec()).await;
+        assert_eq!(answer.status, 422, "{cut}: {}", answer.json);
+    }
+    assert_eq!(send(&test, &made, audio).await.json["status"], "available");
+}
+
+#[tokio::test]
+async fn of_two_uploads_at_once_one_is_kept_and_it_plays() {
+    let test = app().await;
+    for encryption in ["provider", "client"] {
+        if encryption == "client" {
+            client_side(&test).await;
+        }
+        let audio = wav(5);
+        let mut told = facts(&audio);
+        told["call_id"] = json!(encryption);
+        let recording = id(&register(&test, told).await);
+        let at = path(&test, &format!("/recordings/{recording}/audio"));
+        let sent = futures_util::future::join_all((0..8).map(|_| {
+            test.request_raw(Some(&test.key), "PUT", &at, &[], "audio/wav", audio.clone())
+        }))
+        .await;
+        assert!(sent.iter().any(|sent| sent.status == 200));
+        assert!(
+            sent.iter()
+                .all(|sent| matches!(sent.status.as_u16(), 200 | 409))
+        );
+        let kept: Vec<String> = test
+            .blobs
+            .keys()
+            .into_iter()
+            .filter(|key| key.contains(&recording))
+            .collect();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        let played = test.request("GET", &at, Value::Null).await;
+        match encryption {
+            "client" => assert_eq!(played.bytes, audio),
+            _ => assert_eq!(played.status, 302),
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_date_and_no_name_is_too_strange_to_search_for() {
+    let test = app().await;
+    for query in [
+        "since=-009999-01-02T01:59:59Z",
+        "until=-009999-01-02T01:59:59Z",
+        "since=1969-12-31T23:59:59.9999Z&until=1970-01-01T00:00:00.0001Z",
+        "until=9999-12-30T22:00:00.999999999Z",
+        "since=9999-12-30T22:00:00.999999999Z",
+        "since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z",
+        "agent_id=a%2F0%2F%00",
+        "team=~",
+        "call_id=%F0%9F%93%9E",
+        "agent_id=",
+    ] {
+        assert_eq!(list(&test, query).await["items"], json!([]), "{query}");
+    }
+}

@@ -2,8 +2,54 @@ use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderValue, StatusCode, header};
-use ringfence_domain::recording::{Played, Recording};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use ringfence_domain::recording::{Played, Range, Recording};
+
+/// The one range of a recording's audio that a request asks for. Several at once, and what is no range,
+/// are answered with all of it, as a server may; so is one of audio that has been replaced since
+/// (`If-Range`, RFC 9110 section 13.1.5). Where the store gives the audio out, that is for it to judge.
+pub fn range_of(headers: &HeaderMap, recording: &Recording) -> Option<Range> {
+    let is_other = |condition: &HeaderValue| {
+        recording
+            .entity_tag()
+            .is_some_and(|tag| condition.as_bytes() != tag.as_bytes())
+    };
+    if headers.get(header::IF_RANGE).is_some_and(is_other) {
+        return None;
+    }
+    let mut asked = headers.get_all(header::RANGE).iter();
+    let (Some(range), None) = (asked.next(), asked.next()) else {
+        return None;
+    };
+    Range::parse(range.to_str().ok()?).ok()
+}
+
+/// The answer to whoever only looks (HEAD): what the audio is, and nothing of it or of where it is.
+pub fn looked_at(recording: &Recording) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    describe(response.headers_mut(), recording);
+    let headers = response.headers_mut();
+    if let Some(size) = recording.size {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn describe(headers: &mut HeaderMap, recording: &Recording) {
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Ok(kind) = HeaderValue::from_str(&recording.content_type) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    let tag = recording.entity_tag();
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
+        headers.insert(header::ETAG, tag);
+    }
+}
 
 /// The answer that plays: a redirect to where the audio is for a minute, or the audio itself. Nothing
 /// on the way may keep either.
@@ -33,10 +79,7 @@ pub fn played(recording: &Recording, is_range: bool, played: Played) -> Response
                 header::CONTENT_LENGTH,
                 HeaderValue::from(range.end - range.start),
             );
-            headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-            if let Ok(kind) = HeaderValue::from_str(&recording.content_type) {
-                headers.insert(header::CONTENT_TYPE, kind);
-            }
+            describe(headers, recording);
             if is_range {
                 let text = format!(
                     "bytes {}-{}/{length}",

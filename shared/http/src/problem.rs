@@ -552,6 +552,9 @@ impl From<RecordingError> for Problem {
             RecordingError::AlreadyStored => {
                 Self::new(Code::Conflict).detail("The audio of this recording is there already.")
             }
+            RecordingError::Named => Self::new(Code::Conflict).detail(
+                "The audio of this recording is the object that an event named. Put it there.",
+            ),
             RecordingError::Refused(refusal) => Self::new(Code::NotAudio).detail(refusal.reason()),
             RecordingError::Deleted => {
                 Self::new(Code::Gone).detail("This recording was deleted.")

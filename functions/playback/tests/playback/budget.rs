@@ -225,3 +225,38 @@ async fn a_pin_bears_only_so_many_wrong_ones_until_a_new_one_is_set() {
         .await;
     assert_eq!(world.give(&path, "5512").await.status, 303);
 }
+
+#[tokio::test]
+async fn whoever_hangs_up_is_locked_out_and_told_of_all_the_same() {
+    let world = protected().await;
+    let recording = world.recording().await;
+    let (path, _) = world.link(&recording).await;
+    for n in 0..5 {
+        let wrong = format!("{n:04}");
+        // Gone as soon as the hash is being computed.
+        let begun = async {
+            while world.test.pins.take() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = begun => {}
+            answer = world.give(&path, &wrong) => panic!("{answer:?}"),
+        }
+    }
+    let told = async {
+        while notices(&world).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), told)
+        .await
+        .expect("the account is told of the lock");
+    // The lock outlasts the window in which the attempts were counted.
+    world
+        .test
+        .clock
+        .advance(std::time::Duration::from_secs(15 * 60 - 1));
+    assert_eq!(world.give(&path, "402817").await.status, 429);
+}

@@ -69,7 +69,7 @@ async fn every_changed_character_is_the_same_404() {
     let mut tried = 0;
     for at in 0..token.len() {
         let old = token.as_bytes()[at];
-        for new in *b"AZaz09-_.~B" {
+        for new in *b"AZaz09-_.~B%/" {
             if new == old {
                 continue;
             }
@@ -92,6 +92,14 @@ async fn every_changed_character_is_the_same_404() {
         "x",
         &format!("{token}A"),
         &format!("{token}."),
+        &format!("{token}/"),
+        &format!("{token}%ff"),
+        &format!("{token}%2Faudio"),
+        &format!("%c3{token}"),
+        "%ff/audio",
+        "-",
+        "-/style.css/x",
+        "",
     ] {
         let answer = world.get(&format!("/r/{odd}")).await;
         assert_eq!(

@@ -7,12 +7,14 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt as _;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use ringfence_domain::{
     access::Scope,
-    recording::{Listener, MAX_AUDIO_BYTES, Range},
+    recording::{Listener, MAX_AUDIO_BYTES},
 };
-use ringfence_http::{AppState, Authenticated, Code, Problem, played, problem::ProblemBody};
+use ringfence_http::{
+    AppState, Authenticated, Code, Problem, looked_at, played, problem::ProblemBody, range_of,
+};
 use ringfence_ports::BlobError;
 
 use super::{RecordingBody, shown};
@@ -44,21 +46,24 @@ pub(crate) async fn get(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((account, recording)): Path<(String, String)>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let config = app
         .account(&caller, Scope::RecordingsRead, &account)
         .await?;
     let stored = app.recording(&config.account.id, &recording).await?;
+    if method == Method::HEAD {
+        // Whoever only looks has not listened.
+        stored.recording.playable()?;
+        return Ok(looked_at(&stored.recording));
+    }
     let listener = Listener {
         link: None,
         user: Some(caller.id().to_owned()),
         address: caller.address,
     };
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|range| range.to_str().ok())
-        .and_then(|range| Range::parse(range).ok());
+    let range = range_of(&headers, &stored.recording);
     let audio = app.play(&stored.recording, range, None, listener).await?;
     Ok(played(&stored.recording, range.is_some(), audio))
 }

@@ -8,7 +8,7 @@
 mod cookie;
 mod token;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use ringfence_ports::{KeysError, Op, Position, Put, Query, StoreError, Unit, When};
@@ -216,10 +216,7 @@ impl App {
         })
     }
 
-    async fn rules_of(
-        &self,
-        account: &str,
-    ) -> Result<std::sync::Arc<RecordingRules>, RecordingError> {
+    async fn rules_of(&self, account: &str) -> Result<Arc<RecordingRules>, RecordingError> {
         self.recording_rules(account)
             .await?
             .ok_or(RecordingError::NotFound)
@@ -456,21 +453,30 @@ impl App {
     /// Looks at a PIN for a link that asks one. The answer goes into a cookie
     /// ([`App::unlocked_cookie`]).
     pub async fn unlock_link(
-        &self,
+        self: &Arc<Self>,
         open: &OpenLink,
         pin: Pin,
         address: Option<IpAddr>,
     ) -> Result<Unlocked, PinError> {
         // Who asks for nothing is never here; fail closed.
-        let (owner, stored) = open.pin.as_ref().ok_or(PinError::Closed)?;
-        let door = Door {
-            account: &open.recording.account,
-            recording: &open.recording.id,
-            owner,
-            pin: stored,
-            address,
-        };
-        self.unlock(door, pin).await
+        let (owner, stored) = open.pin.clone().ok_or(PinError::Closed)?;
+        let app = Arc::clone(self);
+        let (account, recording) = (open.recording.account.clone(), open.recording.id.clone());
+        // On its own: a caller who hangs up escapes neither the lock nor its notice, and is given back
+        // what a right PIN had cost.
+        let attempt = tokio::spawn(async move {
+            let door = Door {
+                account: &account,
+                recording: &recording,
+                owner: &owner,
+                pin: &stored,
+                address,
+            };
+            app.unlock(door, pin).await
+        });
+        attempt
+            .await
+            .map_err(|_| KeysError::Unavailable("an attempt at a PIN broke off".to_owned()))?
     }
 }
 

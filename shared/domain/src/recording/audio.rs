@@ -168,18 +168,37 @@ fn is_m4a(head: &[u8]) -> bool {
         .any(|(_, brand)| matches!(brand, b"M4A " | b"M4B "))
 }
 
-/// ISO/IEC 11172-3: a tag of `ID3v2`, or two frames of layer III one after the other.
+/// ISO/IEC 11172-3: two frames of layer III one after the other, behind a tag of `ID3v2` perhaps. Of a
+/// tag that is longer than `head` nothing more is known.
 fn is_mp3(head: &[u8]) -> bool {
-    if let Some([b'I', b'D', b'3', version, revision, _, size @ ..]) = head.get(..10) {
-        return (2..=4).contains(version) && *revision != 0xff && size.iter().all(|b| *b < 0x80);
+    if let Some([b'I', b'D', b'3', version, revision, flags, size @ ..]) = head.get(..10) {
+        if !(2..=4).contains(version) || *revision == 0xff || size.iter().any(|b| *b >= 0x80) {
+            return false;
+        }
+        let size = size.iter().fold(0, |size, b| (size << 7) | usize::from(*b));
+        let footer = if flags & 0x10 == 0 { 0 } else { 10 };
+        return match head.get(10 + size + footer..) {
+            // Some writers leave room behind the tag.
+            Some(rest) => {
+                let padding = rest.iter().take_while(|b| **b == 0).count();
+                let rest = rest.get(padding..).unwrap_or_default();
+                (head.len() as u64 == HEAD_BYTES && rest.len() < 4) || is_mp3_frames(rest)
+            }
+            None => head.len() as u64 == HEAD_BYTES,
+        };
     }
-    let Some(length) = mp3_frame(head) else {
+    is_mp3_frames(head)
+}
+
+fn is_mp3_frames(bytes: &[u8]) -> bool {
+    let Some(length) = mp3_frame(bytes) else {
         return false;
     };
-    match head.get(length..) {
+    match bytes.get(length..) {
         Some(next) if next.len() >= 4 => mp3_frame(next).is_some(),
-        // Too short a file to hold two.
-        _ => head.len() >= 4,
+        // One whole frame and no more.
+        Some(_) => true,
+        None => false,
     }
 }
 
@@ -259,7 +278,18 @@ mod tests {
                 b"\0\0\0\x1cftypM4A \0\0\x02\0M4A isomiso2".to_vec(),
                 AudioFormat::M4a,
             ),
-            (b"ID3\x04\0\0\0\0\0\x0a....".to_vec(), AudioFormat::Mp3),
+            (
+                [b"ID3\x04\0\0\0\0\0\x04....".as_slice(), &frames].concat(),
+                AudioFormat::Mp3,
+            ),
+            (
+                [b"ID3\x04\0\0\0\0\0\x04....\0\0\0\0\0".as_slice(), &frames].concat(),
+                AudioFormat::Mp3,
+            ),
+            (
+                [b"ID3\x03\0\0\0\0\x7f\x7f".as_slice(), &[b'c'; 4_086]].concat(),
+                AudioFormat::Mp3,
+            ),
             (frames, AudioFormat::Mp3),
         ] {
             assert_eq!(AudioFormat::sniff(&file), Some(format), "{format:?}");
@@ -283,6 +313,9 @@ mod tests {
             b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2".to_vec(),
             b"OggS\0\x02".to_vec(),
             one_frame_then_text,
+            b"\xff\xfb\x90\0<script>alert(1)</script>".to_vec(),
+            b"ID3\x04\0\0\0\0\0\0<script>alert(1)</script>".to_vec(),
+            b"ID3\x04\0\0\0\0\x7f\x7f<script>alert(1)</script>".to_vec(),
         ] {
             assert_eq!(AudioFormat::sniff(&file), None, "{file:?}");
         }

@@ -25,6 +25,9 @@ pub enum RecordingError {
     /// There is audio already.
     #[error("the audio is there already")]
     AlreadyStored,
+    /// Its audio is the object that an event named, and comes in no other way.
+    #[error("the audio is the object that an event named")]
+    Named,
     /// Its audio was refused.
     #[error("the audio was refused")]
     Refused(Refusal),

@@ -6,7 +6,7 @@ use ringfence_ports::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Recording, RecordingError, Status};
+use super::{Recording, RecordingError};
 use crate::{
     App,
     access::{parse_doc, to_doc},
@@ -30,15 +30,16 @@ pub struct RangeError;
 impl Range {
     /// Reads a `Range` header of one range. What is not one is to be ignored, as RFC 9110 has it.
     pub fn parse(header: &str) -> Result<Self, RangeError> {
-        let spec = header.trim().strip_prefix("bytes=").ok_or(RangeError)?;
-        let (first, last) = spec.split_once('-').ok_or(RangeError)?;
+        let (unit, spec) = header.trim().split_once('=').ok_or(RangeError)?;
+        if !unit.eq_ignore_ascii_case("bytes") {
+            return Err(RangeError);
+        }
+        let (first, last) = spec.trim().split_once('-').ok_or(RangeError)?;
         let number = |text: &str| {
             let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            if fits {
-                text.parse::<u64>().map_err(|_| RangeError)
-            } else {
-                Err(RangeError)
-            }
+            // A number beyond what can be is as good as endless.
+            fits.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
+                .ok_or(RangeError)
         };
         match (first, last) {
             ("", last) => Ok(Self::Last(number(last)?)),
@@ -129,16 +130,7 @@ impl App {
         download_as: Option<&str>,
         listener: Listener,
     ) -> Result<Played, RecordingError> {
-        match recording.status {
-            Status::Available => {}
-            Status::Pending => return Err(RecordingError::NotStored),
-            Status::Deleted => return Err(RecordingError::Deleted),
-            Status::Refused => {
-                return Err(RecordingError::Refused(
-                    recording.refusal.unwrap_or(super::Refusal::NotAudio),
-                ));
-            }
-        }
+        recording.playable()?;
         let length = recording.size.unwrap_or_default();
         let limit = match &recording.sealing {
             Some(_) => self.max_message_bytes.unwrap_or(u64::MAX),
@@ -246,6 +238,9 @@ mod tests {
             ("bytes=-99", Some(0..10)),
             ("bytes=10-", None),
             ("bytes=-0", None),
+            ("Bytes=2-5", Some(2..6)),
+            ("bytes=2-99999999999999999999", Some(2..10)),
+            ("bytes=99999999999999999999-", None),
         ] {
             assert_eq!(
                 Range::parse(header).unwrap().within(10),
@@ -262,7 +257,6 @@ mod tests {
             "items=0-1",
             "bytes=0-1,3-4",
             "bytes=+1-2",
-            "bytes=99999999999999999999-",
         ] {
             assert!(Range::parse(bad).is_err(), "{bad}");
         }

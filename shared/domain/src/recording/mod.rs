@@ -226,6 +226,25 @@ impl Recording {
         self.status == Status::Available
     }
 
+    /// Whether it can be played; if not, why.
+    pub fn playable(&self) -> Result<(), RecordingError> {
+        match self.status {
+            Status::Available => Ok(()),
+            Status::Pending => Err(RecordingError::NotStored),
+            Status::Deleted => Err(RecordingError::Deleted),
+            Status::Refused => Err(store::refused(self)),
+        }
+    }
+
+    /// The entity tag (RFC 9110 section 8.8.3) of audio that Ringfence gives out itself: another one when
+    /// it was sealed anew. `None`: the store gives it out, with a tag of its own.
+    pub fn entity_tag(&self) -> Option<String> {
+        let sealing = self.sealing.as_ref()?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, sealing.header.as_bytes());
+        let tag = id::hex(digest.as_ref().get(..16).unwrap_or_default());
+        Some(format!("\"{tag}\""))
+    }
+
     /// Its row, in the indexes by agent and team.
     pub(crate) fn put(&self, when: When) -> Result<Put, StoreError> {
         let key = keyspace::recording(&self.account, &self.id)

@@ -54,11 +54,21 @@ impl App {
         {
             head.extend_from_slice(&part?);
         }
+        // It ends before it was to: not even begun, and not yet to be judged.
+        if after
+            .size
+            .is_some_and(|size| (head.len() as u64) < size.min(HEAD_BYTES))
+        {
+            return Err(RecordingError::Refused(Refusal::Mismatch));
+        }
         let Some(format) = AudioFormat::sniff(&head) else {
             after.status = Status::Refused;
             after.refusal = Some(Refusal::NotAudio);
-            self.settle_recording(config, before, &after).await?;
-            return Err(refused(&after));
+            return match self.settle_recording(config, before, &after).await {
+                Ok(()) => Err(refused(&after)),
+                Err(StoreError::Condition { .. }) => Err(RecordingError::AlreadyStored),
+                Err(error) => Err(error.into()),
+            };
         };
         // A key of its own for each attempt, so that of two at once each has its own object.
         let mut tail = [0; 8];
@@ -97,15 +107,19 @@ impl App {
             header,
             length: stored.length,
         });
-        match self.settle_recording(config, before, &after).await {
-            Ok(()) => {}
-            Err(error) => {
-                // Nothing names this object.
-                self.remove_audio(&after).await?;
-                return Err(match error {
-                    StoreError::Condition { .. } => RecordingError::AlreadyStored,
-                    error => error.into(),
-                });
+        if let Err(error) = self.settle_recording(config, before, &after).await {
+            // An answer may be lost on its way although the row was written: the row says so.
+            let known = self.find_recording(&after.account, &after.id).await?;
+            let is_ours = known.is_some_and(|known| known.recording.blob == after.blob);
+            match error {
+                _ if is_ours => {}
+                StoreError::Condition { .. } => {
+                    // Nothing names this object, and nothing will.
+                    self.remove_audio(&after).await?;
+                    return Err(RecordingError::AlreadyStored);
+                }
+                // It may yet be written: an object too many rather than a recording without one.
+                error => return Err(error.into()),
             }
         }
         self.announce_recording(config, &after).await?;

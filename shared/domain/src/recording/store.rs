@@ -5,6 +5,7 @@ use ringfence_ports::{BlobError, BlobId, BlobMeta, ByteStream, Op, StoreError, U
 use super::{
     ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
     audio::{AudioFormat, HEAD_BYTES},
+    blob_key,
     register::parse_sha256,
 };
 use crate::{
@@ -30,6 +31,11 @@ impl App {
             Status::Available => return Err(RecordingError::AlreadyStored),
             Status::Deleted => return Err(RecordingError::Deleted),
             Status::Refused => return Err(refused(&recording)),
+        }
+        // What an event named is looked at where it is: two hands on one object, and what was looked at
+        // might not be what stays.
+        if recording.import.is_some() || recording.blob != own_key(&recording) {
+            return Err(RecordingError::Named);
         }
         if recording.encryption == EncryptionMode::Client {
             let before = StoredRecording {
@@ -68,21 +74,26 @@ impl App {
                     self.announce_recording(config, &stored.recording).await?;
                     return Ok(stored.recording);
                 }
-                Status::Deleted => return Err(RecordingError::Deleted),
-                Status::Refused => return Err(refused(&stored.recording)),
+                // Put again by a link that was still good, or left when a process died: it goes.
+                Status::Deleted => {
+                    self.remove_leftover(&stored.recording).await?;
+                    return Err(RecordingError::Deleted);
+                }
+                Status::Refused => {
+                    self.remove_leftover(&stored.recording).await?;
+                    return Err(refused(&stored.recording));
+                }
                 Status::Pending => {}
             }
             let seen = self.look_at(&stored.recording).await?;
-            let refusal = seen.status == Status::Refused;
-            if refusal {
-                self.remove_audio(&stored.recording).await?;
-            }
             match self.settle_recording(config, &stored, &seen).await {
                 Ok(()) => {}
                 Err(StoreError::Condition { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }
-            if refusal {
+            if seen.status == Status::Refused {
+                // Only now: until then another one might find it good.
+                self.remove_audio(&seen).await?;
                 return Err(refused(&seen));
             }
             self.announce_recording(config, &seen).await?;
@@ -127,6 +138,15 @@ impl App {
         seen.sha256 = seen.sha256.or(sha256);
         seen.stored_at = Some(self.clock.now());
         Ok(seen)
+    }
+
+    /// Removes what stands where the audio of a recording that has none would. Not an object that an
+    /// event named: another event may have named it since.
+    async fn remove_leftover(&self, recording: &Recording) -> Result<(), RecordingError> {
+        if recording.blob == own_key(recording) {
+            self.remove_audio(recording).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn remove_audio(&self, recording: &Recording) -> Result<(), RecordingError> {
@@ -195,6 +215,10 @@ impl App {
             _ => Ok(()),
         }
     }
+}
+
+fn own_key(recording: &Recording) -> String {
+    blob_key(&recording.account, &recording.id)
 }
 
 pub(super) fn refused(recording: &Recording) -> RecordingError {
