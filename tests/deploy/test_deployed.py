@@ -32,6 +32,9 @@ def wait_for(what, check, seconds=60):
     raise AssertionError(f"{what}: not within {seconds} seconds")
 
 
+SECOND = b"".join((n * 7 % 20000).to_bytes(2, "little") for n in range(7999))
+
+
 def wav(seconds):
     """Telephone audio, no two seconds alike."""
     file = io.BytesIO()
@@ -40,7 +43,7 @@ def wav(seconds):
         out.setsampwidth(2)
         out.setframerate(8000)
         for second in range(seconds):
-            out.writeframes(b"".join(((n * (second + 7)) % 20000).to_bytes(2, "little") for n in range(8000)))
+            out.writeframes(second.to_bytes(2, "little") + SECOND)
     return file.getvalue()
 
 
@@ -278,21 +281,47 @@ class Deployed(unittest.TestCase):
     def test_what_ringfence_encrypts_itself_is_nowhere_in_the_clear_and_heard_all_the_same(self):
         self.change("recordings", {"access": "open", "encryption": "client"})
         time.sleep(4)
-        audio = wav(20)
-        registered = self.register(audio)
-        path = registered["upload"]["url"]
-        status, _, answer = self.deployment.request("PUT", path, audio, registered["upload"]["headers"])
-        self.assertEqual((status, answer["status"]), (200, "available"), answer)
         bucket, s3 = self.deployment.physical["Bucket"], client("s3")
-        prefix = path.removeprefix("/v1/accounts/").replace("/recordings/", "/").removesuffix("/audio")
-        [stored] = s3.list_objects_v2(Bucket=bucket, Prefix=f"recordings/{prefix}/")["Contents"]
-        sealed = s3.get_object(Bucket=bucket, Key=stored["Key"])["Body"].read()
+        account = self.account.removeprefix("/v1/accounts/")
+
+        def stored():
+            listed = s3.list_object_versions(Bucket=bucket)
+            self.assertFalse(listed["IsTruncated"])
+            return [one["Key"] for one in listed["Versions"] + listed.get("DeleteMarkers", []) if account in one["Key"]]
+
+        # Longer than a request or an answer of a function can be.
+        audio = wav(300)
+        recording = self.put(audio)
+        wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=40)
+        # It was put beside the way; neither version nor marker of that is left.
+        [key] = wait_for("one object", lambda: len(stored()) == 1 and stored())
+        sealed = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         self.assertGreater(len(sealed), len(audio))
         self.assertNotIn(audio[44:1044], sealed)
-        status, headers, heard = self.deployment.request("GET", path, headers={"range": "bytes=70000-70099"})
+
+        def hear(path, wanted):
+            return self.deployment.request("GET", f"{path}/audio", headers={"range": wanted} if wanted else None)
+
+        status, headers, heard = hear(recording, "bytes=70000-70099")
         self.assertEqual((status, headers["content-range"]), (206, f"bytes 70000-70099/{len(audio)}"), heard)
         self.assertEqual(heard, audio[70000:70100])
-        self.assertEqual(self.deployment.request("GET", path)[2], audio)
+        # A player asks for the rest, and goes on where a part ends.
+        whole = b""
+        while len(whole) < len(audio):
+            status, _, part = hear(recording, f"bytes={len(whole)}-")
+            self.assertEqual((status, len(part) > 0), (206, True))
+            whole += part
+        self.assertEqual(whole, audio)
+        status, headers, answer = hear(recording, None)
+        self.assertEqual(headers["content-type"], "application/problem+json", answer)
+        # What is short may come and go in one piece.
+        audio = wav(20)
+        registered = self.register(audio)
+        short = f"{self.account}/recordings/{registered['id']}"
+        kind = {"content-type": "audio/wav"}
+        status, _, answer = self.deployment.request("PUT", f"{short}/audio", audio, kind)
+        self.assertEqual((status, answer["status"]), (200, "available"), answer)
+        self.assertEqual(hear(short, None)[2], audio)
 
     def test_what_is_no_audio_is_refused_and_removed_and_without_the_permission_it_stays_undecided(self):
         again = self.without("RecordingsRole", "Hear")
