@@ -41,7 +41,7 @@ async fn world() -> (World, String) {
     let mut all: Vec<_> = (0..5)
         .map(|n| facts(&format!("2026-01-30T07:15:0{n}Z")))
         .collect();
-    all[3].call_id = "held".to_owned();
+    "held".clone_into(&mut all[3].call_id);
     let mut ids = Vec::new();
     for facts in all {
         ids.push(world.recording(facts).await);

@@ -218,7 +218,7 @@ async fn the_key_of_an_encrypted_recording_goes_with_it() {
         .unwrap()
         .recording;
     let at = format!("/recordings/{}", made.id);
-    let sent = world
+    let uploaded = world
         .test
         .request_raw(
             Some(&world.test.key),
@@ -229,7 +229,7 @@ async fn the_key_of_an_encrypted_recording_goes_with_it() {
             ringfence_test_support::wav(1),
         )
         .await;
-    assert_eq!(sent.status, 200, "{}", sent.json);
+    assert_eq!(uploaded.status, 200, "{}", uploaded.json);
     let stored = async || {
         let found = world
             .test

@@ -44,7 +44,7 @@ impl App {
                         Ok(unit) => units.push(unit),
                         // One owner's trouble is not the others'.
                         Err(error) => {
-                            tracing::error!(owner = row.key.pk, %error, "retention did not start")
+                            tracing::error!(owner = row.key.pk, %error, "retention did not start");
                         }
                     }
                     continue;

@@ -382,22 +382,22 @@ impl App {
         for key in self.target_keys(account, &hold.target).await? {
             let row = self.table.get(&key).await?;
             let version = row.as_ref().map(|row| row.version);
-            let mut held: Held = match &row {
+            let mut present: Held = match &row {
                 Some(row) => parse_doc(&row.doc)?,
                 None => Held::default(),
             };
-            held.holds.retain(|id| *id != hold.id);
+            present.holds.retain(|id| *id != hold.id);
             if place {
-                held.holds.push(hold.id.clone());
+                present.holds.push(hold.id.clone());
             }
-            if held.holds.len() > MAX_HOLDS_OF_TARGET {
+            if present.holds.len() > MAX_HOLDS_OF_TARGET {
                 return Err(HoldError::TooMany);
             }
             let when = at_version(version);
-            ops.push(if held.holds.is_empty() {
+            ops.push(if present.holds.is_empty() {
                 Op::Delete(key, when)
             } else {
-                Op::Put(Put::new(key, to_doc(&held)?, when))
+                Op::Put(Put::new(key, to_doc(&present)?, when))
             });
         }
         let key = keyspace::hold_state(account);

@@ -85,6 +85,8 @@ fn fields(data: &EventData) -> Result<(), EventError> {
         id("data.recording.id", recording.id.as_deref())?;
         at_most("data.recording.duration", recording.duration, MAX_SECONDS)?;
         text("data.recording.url", recording.url.as_deref(), MAX_URL)?;
+        let reason = recording.deletion_reason.as_deref();
+        text("data.recording.deletion_reason", reason, MAX_TEXT)?;
     }
     if let Some(tags) = &data.tags {
         if tags.len() > MAX_TAGS {
