@@ -43,7 +43,7 @@ pub(crate) struct VerificationBody {
 pub(crate) struct BadBody {
     /// Its number.
     seq: u64,
-    /// edited, missing, `out_of_order`, truncated, rewritten, revealed, checkpoint or unreadable.
+    /// edited, missing, `out_of_order`, truncated, rewritten, revealed, checkpoint, stray or unreadable.
     fault: &'static str,
     /// Of `rewritten`: the last entry that may be the first bad one.
     #[serde(skip_serializing_if = "Option::is_none")]

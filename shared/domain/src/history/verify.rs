@@ -34,6 +34,8 @@ pub enum Fault {
     /// The checkpoint that ends with it was not signed with the right key, is of another chain, or is
     /// gone.
     Checkpoint,
+    /// It stands behind the end that the chain is said to have.
+    Stray,
     /// It cannot be read.
     Unreadable,
 }
@@ -50,6 +52,7 @@ impl Fault {
             Self::Unsigned => "unsigned",
             Self::Revealed => "revealed",
             Self::Checkpoint => "checkpoint",
+            Self::Stray => "stray",
             Self::Unreadable => "unreadable",
         }
     }
@@ -103,6 +106,7 @@ impl std::fmt::Display for Bad {
                     "the checkpoint that ends with entry {seq} is not a valid one"
                 )
             }
+            (Fault::Stray, _) => write!(f, "entry {seq} stands behind the end of the history"),
             (Fault::Unreadable, _) => write!(f, "entry {seq} cannot be read"),
         }
     }
@@ -430,21 +434,24 @@ impl App {
         if head.signed > walker.anchored() {
             return Ok(Some(Bad::new(head.signed, Fault::Checkpoint)));
         }
-        let beyond = self.stored_checkpoint(owner, u64::MAX - 1).await;
-        let is_beyond = |seq: u64| seq > head.seq;
-        Ok(match beyond {
-            Ok(stored) if stored.as_ref().is_some_and(|one| is_beyond(one.seq)) => {
-                // Unless it was signed just now, of entries that came meanwhile.
-                let row = self.table.get(&keyspace::history_head(owner)).await?;
-                let (now, _) = Head::read(row.as_ref())?;
-                (now.seq == head.seq).then_some(Bad::new(head.seq + 1, Fault::Truncated))
+        let beyond = head.seq + 1;
+        let cut = Bad::new(beyond, Fault::Truncated);
+        let found = match self.stored_checkpoint(owner, u64::MAX - 1).await {
+            Ok(Some(stored)) if stored.seq > head.seq => Some(cut),
+            Ok(_) => {
+                let rows = self.entry_rows(owner, beyond, beyond).await?;
+                (!rows.entries.is_empty()).then_some(Bad::new(beyond, Fault::Stray))
             }
-            Err(HistoryError::Broken(bad)) => Some(bad),
+            Err(HistoryError::Broken(bad)) => return Ok(Some(bad)),
             Err(error) => return Err(error),
-            Ok(_) => kept
-                .filter(|kept| is_beyond(kept.seq))
-                .map(|_| Bad::new(head.seq + 1, Fault::Truncated)),
-        })
+        };
+        if found.is_some() {
+            // Unless it came meanwhile.
+            let row = self.table.get(&keyspace::history_head(owner)).await?;
+            let (now, _) = Head::read(row.as_ref())?;
+            return Ok(found.filter(|_| now.seq == head.seq));
+        }
+        Ok(kept.filter(|kept| kept.seq > head.seq).map(|_| cut))
     }
 
     /// The stored checkpoints that end with an entry from `first` to `last`.

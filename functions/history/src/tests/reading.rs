@@ -1,18 +1,6 @@
-use ringfence_domain::{
-    access::{Owner, Scope},
-    history::{Actor, Entry},
-};
-use ringfence_test_support::{Response, TestApp};
-use serde_json::{Value, json};
+use ringfence_domain::{access::Owner, history::Entry};
 
-async fn app() -> TestApp {
-    TestApp::new().await.serving(crate::router())
-}
-
-async fn get(app: &TestApp, key: &str, path: &str) -> Response {
-    app.request_as(Some(key), "GET", path, &[], Value::Null)
-        .await
-}
+use super::*;
 
 #[tokio::test]
 async fn pages_go_back_to_the_first_entry_and_each_vouches_for_the_one_before() {
