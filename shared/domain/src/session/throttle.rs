@@ -100,10 +100,14 @@ impl App {
             Err(error) => {
                 self.refund_network(network.as_deref(), now).await;
                 return Err(match error {
-                    // Whoever spent the last one is about to lock it from now on.
-                    StoreError::Condition { .. } => SessionError::Locked {
-                        until: later(now, lock_for(at)),
-                    },
+                    // Whoever spent the last one is about to lock it from now on, or died before: then
+                    // this does.
+                    StoreError::Condition { .. } => {
+                        self.lock_scope(&scope, window, max, version).await?;
+                        SessionError::Locked {
+                            until: later(now, lock_for(at)),
+                        }
+                    }
                     error => error.into(),
                 });
             }
@@ -150,19 +154,36 @@ impl App {
         if charge.spent < charge.max {
             return Ok(None);
         }
+        let locked = self
+            .lock_scope(&charge.scope, charge.window, charge.max, charge.lock)
+            .await?;
+        // Where the attempt behind this one has locked it, this is still the one to tell of it.
+        let until = later(self.clock.now(), lock_for(charge.max - FAILURES));
+        Ok(Some(locked.unwrap_or(until)))
+    }
+
+    /// Locks a scope after `failures` in a window, where its lock is still of this version. Answers until
+    /// when; `None`: somebody else has locked it.
+    async fn lock_scope(
+        &self,
+        scope: &str,
+        window: i64,
+        failures: i64,
+        version: Option<u64>,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let now = self.clock.now();
-        let until = later(now, lock_for(charge.max - FAILURES));
+        let until = later(now, lock_for(failures - FAILURES));
         let lock = Lock {
             until,
-            at: charge.max,
+            at: failures,
         };
         let (_, ends) = window_of(now, WINDOW);
         let put = Put {
             expires_at: expiry(ends),
             ..Put::new(
-                keyspace::failure_lock(&charge.scope, charge.window),
+                keyspace::failure_lock(scope, window),
                 to_doc(&lock)?,
-                charge.lock.map_or(When::Absent, When::Version),
+                version.map_or(When::Absent, When::Version),
             )
         };
         let unit = Unit {
@@ -171,7 +192,6 @@ impl App {
         };
         match self.table.commit(unit).await {
             Ok(()) => Ok(Some(until)),
-            // Somebody else has locked it.
             Err(StoreError::Condition { .. }) => Ok(None),
             Err(error) => Err(error),
         }
