@@ -22,9 +22,13 @@ enum Guard {
     Twilio,
     /// Whoever has the link; a key opens nothing that is not there.
     Link,
+    /// A person, by its own session; a key is none.
+    Session,
+    /// Whoever has a password, or a link that was mailed: what has neither is answered so.
+    Login(u16),
 }
 
-use Guard::{Account, Agency, Link, Open, Platform, Twilio};
+use Guard::{Account, Agency, Link, Login, Open, Platform, Session, Twilio};
 use Scope::{
     Admin, CallsRead, DeletionRead, DeletionWrite, DeliveriesRead, DeliveriesWrite, EventsWrite,
     HistoryRead, HoldsRead, HoldsWrite, RecordingsRead, RecordingsWrite, SettingsRead,
@@ -488,6 +492,68 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Agency(SettingsWrite),
         "{}",
     ),
+    (
+        "POST",
+        "/v1/session",
+        Login(401),
+        r#"{"email": "nobody@example.com", "password": "nothing"}"#,
+    ),
+    ("GET", "/v1/session", Session, ""),
+    ("DELETE", "/v1/session", Session, ""),
+    (
+        "POST",
+        "/v1/session/second-factor",
+        Login(410),
+        r#"{"attempt": "none", "method": "app", "code": "000000"}"#,
+    ),
+    (
+        "POST",
+        "/v1/session/second-factor/sms",
+        Login(410),
+        r#"{"attempt": "none"}"#,
+    ),
+    (
+        "POST",
+        "/v1/session/heartbeat",
+        Session,
+        r#"{"softphone": "available"}"#,
+    ),
+    ("POST", "/v1/session/confirm", Session, "{}"),
+    ("POST", "/v1/session/confirm/sms", Session, ""),
+    ("PUT", "/v1/session/password", Session, "{}"),
+    ("GET", "/v1/session/two-factor", Session, ""),
+    ("POST", "/v1/session/two-factor/app", Session, ""),
+    ("POST", "/v1/session/two-factor/app/confirm", Session, "{}"),
+    ("DELETE", "/v1/session/two-factor/app", Session, ""),
+    ("POST", "/v1/session/two-factor/sms", Session, "{}"),
+    ("POST", "/v1/session/two-factor/sms/confirm", Session, "{}"),
+    ("DELETE", "/v1/session/two-factor/sms", Session, ""),
+    (
+        "POST",
+        "/v1/session/two-factor/recovery-codes",
+        Session,
+        "",
+    ),
+    ("GET", "/v1/sessions", Session, ""),
+    ("DELETE", "/v1/sessions/{session}", Session, ""),
+    (
+        "POST",
+        "/v1/password-resets",
+        Login(202),
+        r#"{"email": "nobody@example.com"}"#,
+    ),
+    (
+        "POST",
+        "/v1/password-resets/complete",
+        Login(410),
+        r#"{"token": "none", "password": "several quite different words"}"#,
+    ),
+    (
+        "POST",
+        "/v1/invitations/accept",
+        Login(410),
+        r#"{"token": "none", "password": "several quite different words"}"#,
+    ),
 ];
 
 #[test]
@@ -534,6 +600,7 @@ fn path(template: &str, account: &str, agency: &str) -> String {
             "{token}",
             "v1.1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA",
         )
+        .replace("{session}", "ses_019c1310e4007a70858c50c604032a89")
         .replace("{key}", "key_019c1310e4007a70858c50c604032a89")
 }
 
@@ -555,6 +622,11 @@ async fn without_a_key_nobody_gets_in() {
                 assert_eq!(answer.status, 200, "{method} {path}");
             } else if let Link = guard {
                 assert_eq!(answer.status, 404, "{method} {path}");
+            } else if let Login(status) = guard {
+                assert_eq!(answer.status, *status, "{method} {path}");
+            } else if let Session = guard {
+                assert_eq!(answer.status, 401, "{method} {path}");
+                assert_eq!(answer.json["type"], "/problems/session-over");
             } else {
                 assert_eq!(answer.status, 401, "{method} {path} {}", answer.json);
                 assert_eq!(answer.json["type"], "/problems/unauthenticated");
@@ -568,7 +640,13 @@ async fn every_scope_but_the_right_one_is_not_enough() {
     let test = app().await;
     for (method, template, guard, body) in ENDPOINTS {
         let (owner, scope) = match guard {
-            Open | Twilio | Link => continue,
+            Open | Twilio | Link | Login(_) => continue,
+            Session => {
+                let path = path(template, &test.account, &test.agency);
+                let answer = call(&test, Some(&test.key), method, &path, body).await;
+                assert_eq!(answer.status, 401, "{method} {path}: not even the operator's key");
+                continue;
+            }
             Account(scope) => (Owner::Account(test.account.clone()), scope),
             Agency(scope) => (Owner::Agency(test.agency.clone()), scope),
             Platform(scope) => (Owner::Platform, scope),
@@ -633,7 +711,7 @@ async fn another_tenants_id_answers_as_an_absent_one() {
         .await;
     for (method, template, guard, body) in ENDPOINTS {
         let keys: &[&str] = match guard {
-            Open | Link => continue,
+            Open | Link | Login(_) | Session => continue,
             Account(_) | Twilio | Agency(_) => &[&account_key, &agency_key],
             Platform(_) => {
                 for key in [&account_key, &agency_key] {

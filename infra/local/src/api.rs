@@ -30,6 +30,7 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_deletion::router())
         .merge(ringfence_settings::router())
         .merge(ringfence_people::router())
+        .merge(ringfence_session::router())
         .merge(ringfence_history::router())
 }
 
@@ -71,6 +72,10 @@ const TAGS: [(&str, &str); 10] = [
     (
         "people",
         "Who logs in, with which role; access control groups, teams, and support access.",
+    ),
+    (
+        "session",
+        "Log in and out, with a second factor; invitations, new passwords, and what you log in with.",
     ),
     ("history", "Who changed what, and when."),
 ];
@@ -137,8 +142,13 @@ pub fn openapi(public_url: Option<&str>) -> Value {
             "description": "An API key as the password, with any user name: for platforms that take a URL \
                 with user and password only.",
         },
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": "__Host-ringfence",
+            "description": "A person's session. What changes something needs the header `Ringfence-Csrf` with the \
+                session's csrf_token as well, and an `Origin` of this installation's.",
+        },
     });
-    document["security"] = json!([{"bearer": []}, {"basic": []}]);
+    document["security"] = json!([{"bearer": []}, {"basic": []}, {"session": []}]);
     document
 }
 
