@@ -346,6 +346,18 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "",
     ),
     (
+        "POST",
+        "/v1/accounts/{account}/recordings/rewrap",
+        Account(RecordingsWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/key",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
         "PUT",
         "/v1/accounts/{account}/recordings/{recording}/audio",
         Account(RecordingsWrite),
@@ -456,6 +468,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ("GET", "/r/{token}", Link, ""),
     ("POST", "/r/{token}", Link, r#"{"pin":"402817"}"#),
     ("GET", "/r/{token}/audio", Link, ""),
+    ("GET", "/r/{token}/key", Link, ""),
     (
         "GET",
         "/v1/accounts/{account}/settings/recordings",

@@ -16,6 +16,7 @@ ringfence_http::routes! {
     recordings::complete::post,
     recordings::audio::get,
     recordings::audio::put,
+    recordings::key::get,
     recordings::pin::put,
     recordings::pin::delete,
     recordings::links::get,
@@ -23,6 +24,7 @@ ringfence_http::routes! {
     recordings::links::delete,
     recordings::link::delete,
     recordings::listens::get,
+    recordings::rewrap::post,
 }
 
 /// Works on the queue of objects that may have become recordings.

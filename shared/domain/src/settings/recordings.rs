@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Key, StoreError};
+use ringfence_sealing::CustomerKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -57,6 +58,15 @@ pub enum EncryptionMode {
     Provider,
     /// By Ringfence, before it reaches the store: a data key for each recording.
     Client,
+    /// In the same way, with data keys that only the customer's own RSA key opens.
+    Customer,
+}
+
+impl EncryptionMode {
+    /// Whether Ringfence encrypts.
+    pub const fn is_sealed(self) -> bool {
+        matches!(self, Self::Client | Self::Customer)
+    }
 }
 
 const ACCESS: [(&str, Access); 3] = [
@@ -64,9 +74,10 @@ const ACCESS: [(&str, Access); 3] = [
     ("pin", Access::Pin),
     ("login", Access::Login),
 ];
-const ENCRYPTION: [(&str, EncryptionMode); 2] = [
+const ENCRYPTION: [(&str, EncryptionMode); 3] = [
     ("provider", EncryptionMode::Provider),
     ("client", EncryptionMode::Client),
+    ("customer", EncryptionMode::Customer),
 ];
 
 /// A recordings document of an account or agency.
@@ -90,6 +101,9 @@ pub(super) struct Recordings {
     /// The same for those with a label. The shortest that applies wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention_by_tag: Option<BTreeMap<String, u16>>,
+    /// PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
     /// Links made at this instant or before had ended when the days were raised, and stay so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     links_ended: Option<Timestamp>,
@@ -157,6 +171,12 @@ fn parse(document: Value, agency: bool, errors: &mut Errors) -> (Recordings, Giv
     parsed.encryption = one_of(&mut object, "encryption", &ENCRYPTION);
     parsed.retention_days = object.number("retention_days", 1..=MAX_RETENTION_DAYS);
     parsed.retention_by_tag = retention_by_tag(&mut object);
+    if let Some(pem) = object.string("public_key") {
+        match CustomerKey::from_pem(&pem) {
+            Ok(_) => parsed.public_key = Some(pem),
+            Err(error) => object.wrong("public_key", "invalid_public_key", error.to_string()),
+        }
+    }
     if let Some(text) = object.string("pin") {
         pin = match Pin::parse(&text) {
             _ if text == KEEP => GivenPin::Keep,
@@ -243,6 +263,8 @@ pub struct EffectiveRecordings {
     pub retention_days: Sourced<Option<u16>>,
     /// The same for those with a label. The shortest that applies wins.
     pub retention_by_tag: Sourced<Option<BTreeMap<String, u16>>>,
+    /// The customer's public key, PEM.
+    pub public_key: Sourced<Option<String>>,
 }
 
 /// What playback and links need to know of an account. Cached for seconds
@@ -265,6 +287,8 @@ pub struct RecordingRules {
     pub retention_days: Option<u16>,
     /// The same for those with a label. The shortest that applies wins.
     pub retention_by_tag: BTreeMap<String, u16>,
+    /// The customer's public key, PEM.
+    pub public_key: Option<String>,
 }
 
 impl RecordingRules {
@@ -333,6 +357,11 @@ fn resolve(account: &Recordings, agency: &Recordings) -> EffectiveRecordings {
             agency.retention_by_tag.as_ref(),
             may_override,
         )),
+        public_key: Sourced::optional(choose(
+            account.public_key.as_ref(),
+            agency.public_key.as_ref(),
+            may_override,
+        )),
     }
 }
 
@@ -354,6 +383,7 @@ fn rules(account: &super::Account, own: &Recordings, agency: &Recordings) -> Rec
         encryption: effective.encryption.value,
         retention_days: effective.retention_days.value,
         retention_by_tag: effective.retention_by_tag.value.unwrap_or_default(),
+        public_key: effective.public_key.value,
     }
 }
 
@@ -421,6 +451,18 @@ impl App {
             && agency.pin.is_none()
         {
             errors.push("pin", "required", "is required where access is pin");
+        }
+        // So may it leave the key.
+        if !tenant.is_agency()
+            && after.encryption == Some(EncryptionMode::Customer)
+            && after.public_key.is_none()
+            && agency.public_key.is_none()
+        {
+            errors.push(
+                "public_key",
+                "required",
+                "is required where encryption is customer",
+            );
         }
         errors.into_result(())?;
         after.pin = match pin {
