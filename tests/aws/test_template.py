@@ -284,6 +284,7 @@ SLIPS = {
         lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(0),
         lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(1),
         lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(2),
+        lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"].pop(3),
         lambda r: r["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][2]["Condition"].update(
             NumericGreaterThan={"s3:signatureAge": "600000"}
         ),
