@@ -341,6 +341,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "",
     ),
     (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/key",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
         "PUT",
         "/v1/accounts/{account}/recordings/{recording}/audio",
         Account(RecordingsWrite),
@@ -391,6 +397,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ("GET", "/r/{token}", Link, ""),
     ("POST", "/r/{token}", Link, r#"{"pin":"402817"}"#),
     ("GET", "/r/{token}/audio", Link, ""),
+    ("GET", "/r/{token}/key", Link, ""),
     (
         "GET",
         "/v1/accounts/{account}/settings/recordings",

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Nothing that the audio's answers hold is a page.
-const CSP: &str = "default-src 'none'; frame-ancestors 'none'";
+pub(crate) const CSP: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Listen
 ///

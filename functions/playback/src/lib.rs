@@ -7,6 +7,7 @@
 mod assets;
 mod audio;
 mod door;
+mod key;
 mod page;
 mod pages;
 mod words;
@@ -21,12 +22,13 @@ use ringfence_http::AppState;
 use utoipa_axum::router::OpenApiRouter;
 
 mod api {
-    use crate::{audio, page};
+    use crate::{audio, key, page};
 
     ringfence_http::routes! {
         page::get,
         page::post,
         audio::get,
+        key::get,
     }
 }
 

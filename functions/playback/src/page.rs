@@ -60,8 +60,10 @@ pub(crate) async fn get(
         Entry::Open(_) => {
             let audio = format!("{path}/audio");
             let elsewhere = match visitor.form {
-                Form::Page => origin_of_audio(&app, &open).await,
-                Form::Json => None,
+                Form::Page if open.recording.for_customer().is_none() => {
+                    origin_of_audio(&app, &open).await
+                }
+                Form::Page | Form::Json => None,
             };
             pages::player(visitor.form, &open, &audio, elsewhere.as_deref())
         }

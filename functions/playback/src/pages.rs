@@ -75,6 +75,16 @@ struct PlayerPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "download.html")]
+struct DownloadPage<'a> {
+    about: About,
+    audio: &'a str,
+    key: &'a str,
+    fingerprint: &'a str,
+    until: Option<Moment>,
+}
+
+#[derive(Template)]
 #[template(path = "notice.html")]
 struct NoticePage<'a> {
     title: &'a str,
@@ -288,6 +298,42 @@ pub(crate) fn ask_pin(form: Form, open: &OpenLink, action: &str, is_wrong: bool)
     }
 }
 
+/// What only the customer can open has no player: its file and its key are there to be downloaded.
+fn download(form: Form, open: &OpenLink, audio: &str, fingerprint: &str) -> Response {
+    let key = match audio.rsplit_once('/') {
+        Some((path, _)) => format!("{path}/key"),
+        None => String::new(),
+    };
+    match form {
+        Form::Page => page(
+            StatusCode::OK,
+            &DownloadPage {
+                about: About::of(open),
+                audio,
+                key: &key,
+                fingerprint,
+                until: open.ends_at.map(Moment::from),
+            },
+        ),
+        Form::Json => {
+            let body = json!({
+                "state": "download",
+                "recording": {
+                    "started_at": open.recording.started_at,
+                    "duration": open.recording.duration,
+                    "content_type": open.recording.content_type,
+                    "size": open.recording.size,
+                },
+                "audio": audio,
+                "key": key,
+                "public_key_sha256": fingerprint,
+                "expires_at": open.ends_at,
+            });
+            secured(Json(body).into_response(), CSP)
+        }
+    }
+}
+
 /// The player. `elsewhere` is the origin that the audio comes from, where that is not our own.
 pub(crate) fn player(
     form: Form,
@@ -295,6 +341,9 @@ pub(crate) fn player(
     audio: &str,
     elsewhere: Option<&str>,
 ) -> Response {
+    if let Some(sealed) = open.recording.for_customer() {
+        return download(form, open, audio, sealed.public_key_sha256);
+    }
     match form {
         Form::Page => {
             let until = open.ends_at.map(Moment::from);

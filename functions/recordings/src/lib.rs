@@ -16,6 +16,7 @@ ringfence_http::routes! {
     recordings::complete::post,
     recordings::audio::get,
     recordings::audio::put,
+    recordings::key::get,
     recordings::pin::put,
     recordings::pin::delete,
     recordings::links::get,

@@ -930,3 +930,178 @@ async fn no_date_and_no_name_is_too_strange_to_search_for() {
         assert_eq!(list(&test, query).await["items"], json!([]), "{query}");
     }
 }
+
+const PUBLIC: &str = include_str!("../../../shared/sealing/tests/customer.public.pem");
+const PRIVATE: &str = include_str!("../../../shared/sealing/tests/customer.private.pem");
+
+async fn recording_settings(test: &TestApp, at: &str, document: Value) -> Response {
+    let present = test.request("GET", at, Value::Null).await;
+    let etag = present.headers["etag"].to_str().unwrap().to_owned();
+    let headers = [("if-match", etag.as_str())];
+    test.request_as(Some(&test.key), "PUT", at, &headers, document)
+        .await
+}
+
+/// What the customer does, by nothing but FORMAT.md: the first chunk of the file.
+fn first_chunk(file: &[u8], key: &Value) -> Vec<u8> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use ring::{aead, hkdf};
+    use rsa::{Oaep, RsaPrivateKey, pkcs8::DecodePrivateKey as _};
+    let wrapped = STANDARD
+        .decode(key["wrapped_key"].as_str().unwrap())
+        .unwrap();
+    let private = RsaPrivateKey::from_pkcs8_pem(PRIVATE).unwrap();
+    let data_key = private
+        .decrypt(Oaep::new::<sha2::Sha256>(), &wrapped)
+        .unwrap();
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &file[12..44]);
+    let prk = salt.extract(&data_key);
+    let okm = prk
+        .expand(&[b"ringfence/sealing/1"], &aead::AES_256_GCM)
+        .unwrap();
+    let opening = aead::LessSafeKey::new(aead::UnboundKey::from(okm));
+    let mut nonce = [0; 12];
+    nonce[..7].copy_from_slice(&file[44..51]);
+    let aad = [&file[..51], key["context"].as_str().unwrap().as_bytes()].concat();
+    let mut chunk = file[51..51 + 65_536 + 16].to_vec();
+    let nonce = aead::Nonce::assume_unique_for_key(nonce);
+    opening
+        .open_in_place(nonce, aead::Aad::from(aad), &mut chunk)
+        .unwrap()
+        .to_vec()
+}
+
+#[tokio::test]
+async fn what_only_the_customer_opens_is_downloaded_and_never_played() {
+    let test = app().await;
+    let at = path(&test, "/settings/recordings");
+    for (document, field) in [
+        (json!({"encryption": "customer"}), "public_key"),
+        (
+            json!({"encryption": "customer", "public_key": PRIVATE}),
+            "public_key",
+        ),
+        (json!({"public_key": "ssh-rsa AAAA"}), "public_key"),
+        (json!({"public_key": 1}), "public_key"),
+    ] {
+        let refused = recording_settings(&test, &at, document).await;
+        assert_eq!(refused.status, 400);
+        assert_eq!(
+            refused.json["errors"][0]["field"], field,
+            "{}",
+            refused.json
+        );
+        assert!(!refused.json.to_string().contains("BEGIN PRIVATE"));
+    }
+    let saved = recording_settings(
+        &test,
+        &at,
+        json!({"encryption": "customer", "public_key": PUBLIC}),
+    )
+    .await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+    let audio = wav(10);
+    let made = register(&test, facts(&audio)).await;
+    let sent = send(&test, &made, audio.clone()).await;
+    assert_eq!(
+        (&sent.json["status"], &sent.json["encryption"]),
+        (&json!("available"), &json!("customer")),
+        "{}",
+        sent.json
+    );
+    let keys = test.blobs.keys();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    let kept = test.blobs.bytes(&keys[0]);
+    let recording = id(&made);
+    let key = test
+        .request(
+            "GET",
+            &path(&test, &format!("/recordings/{recording}/key")),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(key.status, 200);
+    assert!(
+        key.headers["content-disposition"]
+            .to_str()
+            .unwrap()
+            .starts_with("attachment")
+    );
+    assert_eq!(first_chunk(&kept, &key.json), audio[..65_536]);
+    let at = path(&test, &format!("/recordings/{recording}/audio"));
+    let audio = test.request("GET", &at, Value::Null).await;
+    assert_eq!(audio.status, 302, "the sealed file itself");
+    assert!(
+        audio.headers["location"]
+            .to_str()
+            .unwrap()
+            .contains(&keys[0])
+    );
+    let seen = test.request("HEAD", &at, Value::Null).await;
+    assert_eq!(seen.headers["content-type"], "application/octet-stream");
+    assert_eq!(seen.headers["content-length"], kept.len().to_string());
+    // Other recordings have no such key.
+    recording_settings(
+        &test,
+        &path(&test, "/settings/recordings"),
+        json!({"encryption": "client"}),
+    )
+    .await;
+    let plain = register(&test, facts(&wav(1))).await;
+    send(&test, &plain, wav(1)).await;
+    let at = path(&test, &format!("/recordings/{}/key", id(&plain)));
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 404);
+}
+
+#[tokio::test]
+async fn without_a_fit_key_of_the_customers_nothing_is_stored_and_the_sender_is_told_why() {
+    let test = app().await;
+    let own = path(&test, "/settings/recordings");
+    let audio = wav(1);
+    recording_settings(
+        &test,
+        &own,
+        json!({"encryption": "customer", "public_key": PUBLIC}),
+    )
+    .await;
+    let made = register(&test, facts(&audio)).await;
+    // The key goes after the recording was registered: then it is not kept in another way.
+    recording_settings(&test, &own, json!({})).await;
+    let sent = send(&test, &made, audio.clone()).await;
+    assert_eq!(sent.status, 409, "{}", sent.json);
+    assert!(
+        sent.json["detail"].as_str().unwrap().contains("public_key"),
+        "{}",
+        sent.json
+    );
+    assert!(test.blobs.keys().is_empty());
+    // The agency may ask for it and leave the key to its accounts.
+    let agency = format!("/v1/agencies/{}/settings/recordings", test.agency);
+    let saved = recording_settings(&test, &agency, json!({"encryption": "customer"})).await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+    let refused = register(&test, facts(&audio)).await;
+    assert_eq!(refused.status, 409);
+    assert!(
+        refused.json["detail"]
+            .as_str()
+            .unwrap()
+            .contains("none is set"),
+        "{}",
+        refused.json
+    );
+    // What an event names stays where it is, and is not forgotten: it is tried again.
+    let key = format!("imports/{}/call-7.wav", test.account);
+    test.blobs.insert(&key, "audio/wav", audio.clone());
+    let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": "e1", "data": {
+        "call_id": "call-7", "recording": {"id": "rec-7", "duration": 1, "url": format!("blob:{key}")},
+    }});
+    test.request("POST", &path(&test, "/events"), event).await;
+    let import = json!({"account": test.account, "call": "call-7", "event": "e1"}).to_string();
+    assert_eq!(tell(&test, import.clone()).await, ["m"]);
+    assert_eq!(test.blobs.keys(), std::slice::from_ref(&key));
+    recording_settings(&test, &own, json!({"public_key": PUBLIC})).await;
+    assert_eq!(send(&test, &made, audio).await.status, 200);
+    assert!(tell(&test, import).await.is_empty());
+    assert!(!test.blobs.keys().contains(&key));
+    assert_eq!(ids(&list(&test, "status=available").await).len(), 2);
+}

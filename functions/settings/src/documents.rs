@@ -212,6 +212,10 @@ pub(crate) struct RecordingsDocument {
     /// How the audio of new recordings is encrypted; provider unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     encryption: Option<EncryptionName>,
+    /// The customer's own RSA public key, 2,048 to 4,096 bits, in PEM (BEGIN PUBLIC KEY). Required where
+    /// encryption is customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
     /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_override: Option<bool>,
@@ -237,6 +241,8 @@ pub(crate) enum EncryptionName {
     Provider,
     /// By Ringfence, before it reaches the store.
     Client,
+    /// By Ringfence, and only the customer's own private key opens it: it is downloaded and never played.
+    Customer,
 }
 
 /// What an account shares with platforms that post to it.

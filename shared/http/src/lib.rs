@@ -16,7 +16,7 @@ mod routes;
 pub use authentication::{Authenticated, ClientAddress, credentials};
 pub use body::{LimitedBody, MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
 pub use host::answer;
-pub use playing::{looked_at, played, range_of};
+pub use playing::{looked_at, played, range_of, sealed_key};
 pub use precondition::{IfMatch, etag};
 pub use problem::{Code, FieldError, Problem};
 pub use query::{MAX_PAGE_ITEMS, PageQuery, StrictQuery};

@@ -29,11 +29,36 @@ pub fn looked_at(recording: &Recording) -> Response {
     let mut response = StatusCode::OK.into_response();
     describe(response.headers_mut(), recording);
     let headers = response.headers_mut();
-    if let Some(size) = recording.size {
+    let size = match recording.for_customer() {
+        Some(sealed) => Some(sealed.sealing.length),
+        None => recording.size,
+    };
+    if let Some(size) = size {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What the customer needs, beside their private key, to open a recording that is encrypted to it: a
+/// file to download. `None`: it is no such recording.
+pub fn sealed_key(recording: &Recording) -> Option<Response> {
+    let sealed = recording.for_customer()?;
+    let body = axum::Json(serde_json::json!({
+        "format": "ringfence/sealing/1",
+        "recording": recording.id,
+        "context": sealed.context,
+        "wrapped_key": sealed.sealing.wrapped_key,
+        "public_key_sha256": sealed.public_key_sha256,
+    }));
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let name = format!("attachment; filename=\"{}.key.json\"", recording.id);
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Some(response)
 }
 
 fn describe(headers: &mut HeaderMap, recording: &Recording) {
@@ -42,7 +67,11 @@ fn describe(headers: &mut HeaderMap, recording: &Recording) {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    if let Ok(kind) = HeaderValue::from_str(&recording.content_type) {
+    let kind = match recording.for_customer() {
+        Some(_) => "application/octet-stream",
+        None => &recording.content_type,
+    };
+    if let Ok(kind) = HeaderValue::from_str(kind) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
     let tag = recording.entity_tag();

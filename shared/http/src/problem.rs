@@ -555,6 +555,14 @@ impl From<RecordingError> for Problem {
             RecordingError::Named => Self::new(Code::Conflict).detail(
                 "The audio of this recording is the object that an event named. Put it there.",
             ),
+            RecordingError::CustomerKey(error) => {
+                let why = error.map_or_else(|| "none is set".to_owned(), |error| error.to_string());
+                Self::new(Code::Conflict).detail(format!(
+                    "Recordings of this account are kept only encrypted to the customer's own public key, and \
+                     that one does not serve: {why}. Nothing was stored. Set public_key in the recording \
+                     settings, then send it again."
+                ))
+            }
             RecordingError::Refused(refusal) => Self::new(Code::NotAudio).detail(refusal.reason()),
             RecordingError::Deleted => {
                 Self::new(Code::Gone).detail("This recording was deleted.")

@@ -1,11 +1,11 @@
 use ringfence_ports::Random;
 use rsa::{
     Oaep, RsaPublicKey,
-    pkcs8::DecodePublicKey as _,
+    pkcs8::{DecodePublicKey as _, EncodePublicKey as _},
     rand_core::{CryptoRng, RngCore},
     traits::PublicKeyParts as _,
 };
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::DataKey;
 
@@ -60,6 +60,15 @@ impl CustomerKey {
             return Err(CustomerKeyError::Exponent);
         }
         Ok(Self(key))
+    }
+
+    /// SHA-256 of the key's DER (RFC 5280's `SubjectPublicKeyInfo`): which key it is.
+    pub fn fingerprint(&self) -> Result<[u8; 32], CustomerKeyError> {
+        let der = self
+            .0
+            .to_public_key_der()
+            .map_err(|_| CustomerKeyError::Unusable)?;
+        Ok(Sha256::digest(der.as_bytes()).into())
     }
 
     /// Wraps a data key with RSAES-OAEP, SHA-256 for hash and MGF1, empty label (RFC 8017 section 7.1).

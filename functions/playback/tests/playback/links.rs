@@ -183,3 +183,45 @@ async fn a_recording_that_is_deleted_or_on_hold_says_so() {
         assert_eq!(audio.status, if told == "<audio" { 302 } else { 410 });
     }
 }
+
+#[tokio::test]
+async fn what_only_the_customer_opens_has_downloads_and_no_player() {
+    let world = World::new().await;
+    let public = include_str!("../../../../shared/sealing/tests/customer.public.pem");
+    world
+        .settings(json!({"encryption": "customer", "public_key": public, "access": "pin", "pin": "402817"}))
+        .await;
+    let recording = world.recording().await;
+    let (path, _) = world.link(&recording).await;
+    let key = format!("{path}/key");
+    assert_eq!(world.get(&key).await.status, 403, "the PIN first");
+    let cookie = cookie_of(&world.give(&path, "402817").await);
+    let with = [("cookie", cookie.as_str())];
+    let page = world.visit("GET", &path, &with).await;
+    let html = text(&page);
+    assert!(
+        !html.contains("<audio") && !html.contains("<script"),
+        "{html}"
+    );
+    assert!(
+        html.contains(&format!("href=\"{key}\""))
+            && html.contains(&format!("href=\"{path}/audio\"")),
+        "{html}"
+    );
+    let given = world.visit("GET", &key, &with).await;
+    assert_eq!(given.status, 200);
+    assert_eq!(given.json["format"], "ringfence/sealing/1");
+    assert_eq!(given.headers["cache-control"], "no-store");
+    let audio = world.visit("GET", &format!("{path}/audio"), &with).await;
+    assert_eq!(audio.status, 302);
+    let json = [("cookie", cookie.as_str()), ("accept", "application/json")];
+    let told = world.visit("GET", &path, &json).await;
+    assert_eq!(
+        (&told.json["state"], &told.json["key"]),
+        (&json!("download"), &json!(key))
+    );
+    // Where there is a player there is no key.
+    world.settings(json!({"encryption": "client"})).await;
+    let (path, _) = world.link(&world.recording().await).await;
+    assert_eq!(world.get(&format!("{path}/key")).await.status, 404);
+}

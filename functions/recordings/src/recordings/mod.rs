@@ -2,6 +2,7 @@
 
 pub(crate) mod audio;
 pub(crate) mod complete;
+pub(crate) mod key;
 pub(crate) mod link;
 pub(crate) mod links;
 pub(crate) mod list;
@@ -51,7 +52,7 @@ pub(crate) struct RecordingBody {
     tags: Vec<String>,
     /// Whether it has a PIN of its own.
     has_pin: bool,
-    /// provider or client
+    /// provider, client or customer
     #[schema(value_type = String)]
     encryption: EncryptionMode,
     /// Whether a legal hold keeps it.

@@ -1,5 +1,5 @@
 use ringfence_ports::{BlobError, KeysError, StoreError};
-use ringfence_sealing::SealingError;
+use ringfence_sealing::{CustomerKeyError, SealingError};
 
 use super::Refusal;
 use crate::settings::FieldError;
@@ -28,6 +28,10 @@ pub enum RecordingError {
     /// Its audio is the object that an event named, and comes in no other way.
     #[error("the audio is the object that an event named")]
     Named,
+    /// Its audio may only be kept encrypted to the customer's own key, and there is none that fits. Nothing
+    /// was stored.
+    #[error("there is no fit key of the customer's")]
+    CustomerKey(Option<CustomerKeyError>),
     /// Its audio was refused.
     #[error("the audio was refused")]
     Refused(Refusal),

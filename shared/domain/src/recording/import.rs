@@ -7,7 +7,7 @@
 use ringfence_ports::{Message, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Recording, RecordingError};
+use super::{Facts, Recording, RecordingError, sealed::customer_key};
 use crate::{
     App,
     access::to_doc,
@@ -113,6 +113,7 @@ impl App {
             .recording_rules(account)
             .await?
             .ok_or(RecordingError::NotFound)?;
+        customer_key(&rules)?;
         let recording =
             self.recording_of(account, facts, Some(key.to_owned()), rules.encryption)?;
         let (recording, _) = self.add_recording(recording).await?;

@@ -203,12 +203,27 @@ pub struct Sealing {
     pub header: String,
     /// The sealed object's length, bytes.
     pub length: u64,
+    /// SHA-256 of the customer's public key (DER), hexadecimal, where the data key is wrapped for that
+    /// one and not for the account's: then nobody here can open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<String>,
 }
 
 impl std::fmt::Debug for Sealing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sealing(…)")
     }
+}
+
+/// What the customer needs to open a recording that nobody else can, beside their private key and the
+/// sealed file. `shared/sealing/FORMAT.md` says how.
+pub struct CustomerSealing<'a> {
+    /// With the data key, wrapped for the customer.
+    pub sealing: &'a Sealing,
+    /// Whose key it was wrapped for: SHA-256 of its DER, hexadecimal.
+    pub public_key_sha256: &'a str,
+    /// What is authenticated with each chunk.
+    pub context: String,
 }
 
 /// A recording with its row's version.
@@ -236,10 +251,23 @@ impl Recording {
         }
     }
 
+    /// What only the customer can open, by what.
+    pub fn for_customer(&self) -> Option<CustomerSealing<'_>> {
+        let sealing = self.sealing.as_ref()?;
+        Some(CustomerSealing {
+            sealing,
+            public_key_sha256: sealing.customer_key.as_deref()?,
+            context: sealed::context(self),
+        })
+    }
+
     /// The entity tag (RFC 9110 section 8.8.3) of audio that Ringfence gives out itself: another one when
     /// it was sealed anew. `None`: the store gives it out, with a tag of its own.
     pub fn entity_tag(&self) -> Option<String> {
         let sealing = self.sealing.as_ref()?;
+        if sealing.customer_key.is_some() {
+            return None;
+        }
         let digest = ring::digest::digest(&ring::digest::SHA256, sealing.header.as_bytes());
         let tag = id::hex(digest.as_ref().get(..16).unwrap_or_default());
         Some(format!("\"{tag}\""))

@@ -3,7 +3,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
 
-use super::{Recording, RecordingError, Status, audio::AudioFormat, blob_key, staging_key};
+use super::{
+    Recording, RecordingError, Status, audio::AudioFormat, blob_key, sealed::customer_key,
+    staging_key,
+};
 use crate::{
     App,
     access::parse_doc,
@@ -78,6 +81,8 @@ impl App {
             .recording_rules(account)
             .await?
             .ok_or(RecordingError::NotFound)?;
+        // The sender is told before anything is sent.
+        customer_key(&rules)?;
         let recording = self.recording_of(account, facts, None, rules.encryption)?;
         let (recording, is_new) = self.add_recording(recording).await?;
         let meta = BlobMeta {
@@ -88,7 +93,7 @@ impl App {
         let is_announced = meta.length.is_some() && meta.sha256.is_some();
         let target = match recording.encryption {
             EncryptionMode::Provider => Some(recording.blob.clone()),
-            EncryptionMode::Client => self
+            EncryptionMode::Client | EncryptionMode::Customer => self
                 .max_message_bytes
                 .map(|_| staging_key(account, &recording.id)),
         };
@@ -134,7 +139,7 @@ impl App {
         let format = AudioFormat::from_content_type(&facts.content_type);
         let (blob, import) = match encryption {
             EncryptionMode::Provider => (named, None),
-            EncryptionMode::Client => (None, named),
+            EncryptionMode::Client | EncryptionMode::Customer => (None, named),
         };
         Ok(Recording {
             blob: blob.unwrap_or_else(|| blob_key(account, &id)),

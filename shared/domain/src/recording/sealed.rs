@@ -17,7 +17,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use ring::digest;
 use ringfence_ports::{BlobError, BlobMeta, ByteStream, KeysError, StoreError};
-use ringfence_sealing::{DataKey, read, seal};
+use ringfence_sealing::{CustomerKey, DataKey, read, seal};
 
 use super::{
     Recording, RecordingError, Refusal, Sealing, Status, StoredRecording,
@@ -28,17 +28,48 @@ use super::{
 };
 use crate::{
     App, id,
-    settings::{AccountConfig, EncryptionMode},
+    settings::{AccountConfig, EncryptionMode, RecordingRules},
 };
 
 /// What the store is told that it keeps.
 const SEALED_TYPE: &str = "application/octet-stream";
 
-fn context(recording: &Recording) -> String {
+pub(super) fn context(recording: &Recording) -> String {
     format!("{}/recording/{}", recording.account, recording.id)
 }
 
+/// The key of the customer's that recordings are to be encrypted to, where they are.
+pub(super) fn customer_key(rules: &RecordingRules) -> Result<Option<CustomerKey>, RecordingError> {
+    if rules.encryption != EncryptionMode::Customer {
+        return Ok(None);
+    }
+    fit_key(rules).map(Some)
+}
+
+fn fit_key(rules: &RecordingRules) -> Result<CustomerKey, RecordingError> {
+    let pem = rules.public_key.as_deref();
+    let pem = pem.ok_or(RecordingError::CustomerKey(None))?;
+    CustomerKey::from_pem(pem).map_err(|error| RecordingError::CustomerKey(Some(error)))
+}
+
 impl App {
+    /// Wraps a recording's data key for whoever may open it.
+    async fn wrap(
+        &self,
+        key: &DataKey,
+        recording: &Recording,
+        customer: Option<&CustomerKey>,
+    ) -> Result<(Vec<u8>, Option<String>), RecordingError> {
+        let Some(customer) = customer else {
+            let wrapped = key.wrap(&*self.keys, &context(recording)).await?;
+            return Ok((wrapped, None));
+        };
+        let unfit = |error| RecordingError::CustomerKey(Some(error));
+        let wrapped = customer.wrap(key, &*self.random).map_err(unfit)?;
+        let fingerprint = customer.fingerprint().map_err(unfit)?;
+        Ok((wrapped, Some(id::hex(&fingerprint))))
+    }
+
     /// Seals a recording's audio as it comes. What is not audio never reaches the store; what turns out
     /// to be other than announced is not kept, and can be sent again.
     pub(super) async fn upload_sealed(
@@ -48,6 +79,15 @@ impl App {
         mut bytes: ByteStream,
     ) -> Result<Recording, RecordingError> {
         let mut after = before.recording.clone();
+        // As it was when the recording was registered, whatever is in force now: what was to be for the
+        // customer alone is never kept in another way.
+        let customer = match after.encryption {
+            EncryptionMode::Customer => {
+                let rules = self.recording_rules(&after.account).await?;
+                Some(fit_key(&*rules.ok_or(RecordingError::NotFound)?)?)
+            }
+            EncryptionMode::Client | EncryptionMode::Provider => None,
+        };
         let mut head = Vec::new();
         while (head.len() as u64) < HEAD_BYTES
             && let Some(part) = bytes.next().await
@@ -81,7 +121,7 @@ impl App {
         );
         let context = context(&after);
         let key = DataKey::generate(&*self.random);
-        let wrapped = key.wrap(&*self.keys, &context).await?;
+        let (wrapped, customer_key) = self.wrap(&key, &after, customer.as_ref()).await?;
         let plain = stream::iter([Ok(Bytes::from(head))]).chain(bytes);
         let length = Arc::new(AtomicU64::new(0));
         let plain = Announced {
@@ -106,6 +146,7 @@ impl App {
             wrapped_key: STANDARD.encode(wrapped),
             header,
             length: stored.length,
+            customer_key,
         });
         if let Err(error) = self.settle_recording(config, before, &after).await {
             // An answer may be lost on its way although the row was written: the row says so.
@@ -137,7 +178,7 @@ impl App {
         let stored = self.recording(account, recording).await?;
         let staged = staged_key(&stored.recording);
         let sealed = match stored.recording.status {
-            Status::Pending if stored.recording.encryption == EncryptionMode::Client => {
+            Status::Pending if stored.recording.encryption.is_sealed() => {
                 match self.blobs.get(&staged, None).await {
                     Ok((_, bytes)) => self.upload_sealed(config, &stored, bytes).await,
                     Err(BlobError::NotFound) => return Err(RecordingError::NotStored),

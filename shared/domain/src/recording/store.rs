@@ -13,7 +13,7 @@ use crate::{
     event::{Event, EventData, EventType, Recording as EventRecording},
     id,
     ingest::Accepted,
-    settings::{AccountConfig, EncryptionMode, EndpointKind},
+    settings::{AccountConfig, EndpointKind},
 };
 
 impl App {
@@ -37,7 +37,7 @@ impl App {
         if recording.import.is_some() || recording.blob != own_key(&recording) {
             return Err(RecordingError::Named);
         }
-        if recording.encryption == EncryptionMode::Client {
+        if recording.encryption.is_sealed() {
             let before = StoredRecording {
                 recording,
                 version: stored.version,
@@ -63,8 +63,7 @@ impl App {
     ) -> Result<Recording, RecordingError> {
         for _ in 0..ATTEMPTS {
             let stored = self.recording(&config.account.id, recording).await?;
-            if stored.recording.status == Status::Pending
-                && stored.recording.encryption == EncryptionMode::Client
+            if stored.recording.status == Status::Pending && stored.recording.encryption.is_sealed()
             {
                 return self.seal_staged(config, recording).await;
             }

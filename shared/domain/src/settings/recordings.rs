@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Key, StoreError};
+use ringfence_sealing::CustomerKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -48,6 +49,15 @@ pub enum EncryptionMode {
     Provider,
     /// By Ringfence, before it reaches the store: a data key for each recording.
     Client,
+    /// In the same way, with data keys that only the customer's own RSA key opens.
+    Customer,
+}
+
+impl EncryptionMode {
+    /// Whether Ringfence encrypts.
+    pub const fn is_sealed(self) -> bool {
+        matches!(self, Self::Client | Self::Customer)
+    }
 }
 
 const ACCESS: [(&str, Access); 3] = [
@@ -55,9 +65,10 @@ const ACCESS: [(&str, Access); 3] = [
     ("pin", Access::Pin),
     ("login", Access::Login),
 ];
-const ENCRYPTION: [(&str, EncryptionMode); 2] = [
+const ENCRYPTION: [(&str, EncryptionMode); 3] = [
     ("provider", EncryptionMode::Provider),
     ("client", EncryptionMode::Client),
+    ("customer", EncryptionMode::Customer),
 ];
 
 /// A recordings document of an account or agency.
@@ -75,6 +86,9 @@ pub(super) struct Recordings {
     pin: Option<StoredPin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<EncryptionMode>,
+    /// PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
     /// Links made at this instant or before had ended when the days were raised, and stay so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     links_ended: Option<Timestamp>,
@@ -135,6 +149,12 @@ fn parse(document: Value, agency: bool, errors: &mut Errors) -> (Recordings, Giv
     parsed.link_days = object.number("link_days", 0..=MAX_LINK_DAYS);
     parsed.access = one_of(&mut object, "access", &ACCESS);
     parsed.encryption = one_of(&mut object, "encryption", &ENCRYPTION);
+    if let Some(pem) = object.string("public_key") {
+        match CustomerKey::from_pem(&pem) {
+            Ok(_) => parsed.public_key = Some(pem),
+            Err(error) => object.wrong("public_key", "invalid_public_key", error.to_string()),
+        }
+    }
     if let Some(text) = object.string("pin") {
         pin = match Pin::parse(&text) {
             _ if text == KEEP => GivenPin::Keep,
@@ -176,6 +196,8 @@ pub struct EffectiveRecordings {
     pub pin: Sourced<Option<&'static str>>,
     /// How new audio is encrypted.
     pub encryption: Sourced<EncryptionMode>,
+    /// The customer's public key, PEM.
+    pub public_key: Sourced<Option<String>>,
 }
 
 /// What playback and links need to know of an account. Cached for seconds
@@ -194,6 +216,8 @@ pub struct RecordingRules {
     pub pin: Option<(String, StoredPin)>,
     /// How new audio is encrypted.
     pub encryption: EncryptionMode,
+    /// The customer's public key, PEM.
+    pub public_key: Option<String>,
 }
 
 impl RecordingRules {
@@ -252,6 +276,11 @@ fn resolve(account: &Recordings, agency: &Recordings) -> EffectiveRecordings {
             may_override,
         )
         .unwrap_or(Sourced::default_of(EncryptionMode::default())),
+        public_key: Sourced::optional(choose(
+            account.public_key.as_ref(),
+            agency.public_key.as_ref(),
+            may_override,
+        )),
     }
 }
 
@@ -271,6 +300,7 @@ fn rules(account: &super::Account, own: &Recordings, agency: &Recordings) -> Rec
         access: effective.access.value,
         pin,
         encryption: effective.encryption.value,
+        public_key: effective.public_key.value,
     }
 }
 
@@ -338,6 +368,18 @@ impl App {
             && agency.pin.is_none()
         {
             errors.push("pin", "required", "is required where access is pin");
+        }
+        // So may it leave the key.
+        if !tenant.is_agency()
+            && after.encryption == Some(EncryptionMode::Customer)
+            && after.public_key.is_none()
+            && agency.public_key.is_none()
+        {
+            errors.push(
+                "public_key",
+                "required",
+                "is required where encryption is customer",
+            );
         }
         errors.into_result(())?;
         after.pin = match pin {
