@@ -25,6 +25,7 @@ import translation  # noqa: E402
 
 ENDPOINT = os.environ["RINGFENCE_TEST_AWS_ENDPOINT"]
 CLOCK = pathlib.Path(os.environ["RINGFENCE_TEST_AWS_CLOCK"])
+LINK_CLOCK = pathlib.Path(os.environ["RINGFENCE_TEST_AWS_LINK_CLOCK"])
 BINARIES = pathlib.Path(os.environ.get("RINGFENCE_BINARIES", ROOT / "target" / "debug"))
 REGION = "eu-west-1"
 STACK = "ringfence"
@@ -34,9 +35,11 @@ STACK = "ringfence"
 _SESSION = boto3.Session(aws_access_key_id="000000000000", aws_secret_access_key="test", region_name=REGION)
 
 
-def client(service):
-    config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=120, s3={"addressing_style": "path"})
-    return _SESSION.client(service, endpoint_url=ENDPOINT, config=config)
+def client(service, session=_SESSION, signature=None):
+    config = botocore.config.Config(
+        retries={"max_attempts": 1}, read_timeout=120, s3={"addressing_style": "path"}, signature_version=signature
+    )
+    return session.client(service, endpoint_url=ENDPOINT, config=config)
 
 
 def for_emulator(template):
@@ -54,8 +57,6 @@ def for_emulator(template):
         if resource["Type"] == "AWS::IAM::Role":
             for policy in properties["Policies"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    # It has no condition keys of KMS, so none would ever hold.
-                    statement.pop("Condition", None)
                     # On AWS this is what batches need too.
                     if statement["Action"] == "sqs:SendMessage":
                         statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
@@ -150,6 +151,12 @@ class Deployment:
         answer = client("lambda").invoke(FunctionName=self.physical[function], Payload=json.dumps(payload))
         return "FunctionError" in answer, json.loads(answer["Payload"].read())
 
+    def role(self, name):
+        """A session with the credentials of a role, as its function gets them."""
+        role = client("iam").get_role(RoleName=self.physical[name])["Role"]["Arn"]
+        made = client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], REGION)
+
     def complaints(self):
         """What functions logged as warnings and errors, and did not mean to say."""
         logs = client("logs")
@@ -193,6 +200,15 @@ def http(method, url, body=None, headers=None):
 
 def put_queues_forward(seconds):
     """Lets the queues' time pass: delays, visibility, retention."""
-    ahead = struct.unpack("<d", CLOCK.read_bytes())[0]
-    with CLOCK.open("r+b") as file:
+    _put_forward(CLOCK, seconds)
+
+
+def put_links_forward(seconds):
+    """Lets the time of presigned links pass: their end, the age of their signatures."""
+    _put_forward(LINK_CLOCK, seconds)
+
+
+def _put_forward(clock, seconds):
+    ahead = struct.unpack("<d", clock.read_bytes())[0]
+    with clock.open("r+b") as file:
         file.write(struct.pack("<d", ahead + seconds))

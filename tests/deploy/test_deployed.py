@@ -15,7 +15,7 @@ import wave
 
 import standardwebhooks
 
-from deployment import Deployment, client, http, put_queues_forward
+from deployment import Deployment, client, http, put_links_forward, put_queues_forward
 from receiver import Receiver
 
 CDR = pathlib.Path(__file__).parents[2] / "events" / "ingest" / "freeswitch-cdr.json"
@@ -277,6 +277,24 @@ class Deployed(unittest.TestCase):
         # Revoked, it opens nothing more.
         self.ask("DELETE", f"{recording}/links", None, 204)
         self.assertEqual(knock(link.path, headers={"cookie": cookie})[0], 410)
+
+    def test_a_presigned_url_is_good_for_a_minute_whatever_it_says_itself(self):
+        audio = wav(2)
+        recording = self.put(audio)
+        wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=30)
+        _, headers, _ = self.deployment.request("GET", f"{recording}/audio")
+        own = headers["location"]
+        key = urllib.parse.urlsplit(own).path.split("/", 2)[2]
+        # As a role's credentials could be used to sign them, against the rules.
+        order = {"Bucket": self.deployment.physical["Bucket"], "Key": key}
+        role = self.deployment.role("PlaybackRole")
+        long, old = (client("s3", role, kind).generate_presigned_url("get_object", order, 3600) for kind in ("s3v4", "s3"))
+        self.addCleanup(put_links_forward, -61)
+        self.assertEqual([http("GET", url)[0] for url in (own, long, old)], [200, 200, 403])
+        put_links_forward(50)
+        self.assertEqual([http("GET", url)[0] for url in (own, long)], [200, 200])
+        put_links_forward(11)
+        self.assertEqual([http("GET", url)[0] for url in (own, long)], [403, 403])
 
     def test_what_ringfence_encrypts_itself_is_nowhere_in_the_clear_and_heard_all_the_same(self):
         self.change("recordings", {"access": "open", "encryption": "client"})

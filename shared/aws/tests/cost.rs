@@ -279,7 +279,6 @@ async fn what_a_recording_costs_from_its_registration_to_its_listener() {
         duration: 10,
         content_type: "audio/wav".to_owned(),
         size: Some(audio.len() as u64),
-        sha256: Some([7; 32]),
         ..Facts::default()
     };
     // The day is announced once a process.
