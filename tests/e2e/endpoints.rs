@@ -1,6 +1,9 @@
 //! Every endpoint, by one table: without a key, with an unknown one, with a key of too little scope, and
 //! with another tenant's. An endpoint that is missing here fails the test.
 
+#[path = "roles.rs"]
+mod roles;
+
 use ringfence_domain::{
     access::{Owner, Scope},
     history::Actor,
