@@ -1,6 +1,9 @@
 //! Every endpoint, by one table: without a key, with an unknown one, with a key of too little scope, and
 //! with another tenant's. An endpoint that is missing here fails the test.
 
+#[path = "roles.rs"]
+mod roles;
+
 use ringfence_domain::{
     access::{Owner, Scope},
     history::Actor,
@@ -22,17 +25,19 @@ enum Guard {
     Twilio,
     /// Whoever has the link; a key opens nothing that is not there.
     Link,
+    /// A person, by its session; a key is told that it is none.
+    Person,
     /// A person, by its own session; a key is none.
     Session,
     /// Whoever has a password, or a link that was mailed: what has neither is answered so.
     Login(u16),
 }
 
-use Guard::{Account, Agency, Link, Login, Open, Platform, Session, Twilio};
+use Guard::{Account, Agency, Link, Login, Open, Person, Platform, Session, Twilio};
 use Scope::{
     Admin, CallsRead, DeletionRead, DeletionWrite, DeliveriesRead, DeliveriesWrite, EventsWrite,
-    HistoryRead, HoldsRead, HoldsWrite, RecordingsRead, RecordingsWrite, SettingsRead,
-    SettingsWrite,
+    HistoryRead, HoldsRead, HoldsWrite, PeopleRead, PeopleWrite, RecordingsRead, RecordingsWrite,
+    SettingsRead, SettingsWrite,
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.
@@ -541,12 +546,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ("POST", "/v1/session/two-factor/sms", Session, "{}"),
     ("POST", "/v1/session/two-factor/sms/confirm", Session, "{}"),
     ("DELETE", "/v1/session/two-factor/sms", Session, ""),
-    (
-        "POST",
-        "/v1/session/two-factor/recovery-codes",
-        Session,
-        "",
-    ),
+    ("POST", "/v1/session/two-factor/recovery-codes", Session, ""),
     ("GET", "/v1/sessions", Session, ""),
     ("DELETE", "/v1/sessions/{session}", Session, ""),
     (
@@ -567,6 +567,200 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Login(410),
         r#"{"token": "none", "password": "several quite different words"}"#,
     ),
+    (
+        "GET",
+        "/v1/accounts/{account}/users",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/users/{user}",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/users/{user}",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/users/{user}",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users/{user}/suspend",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users/{user}/reactivate",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users/{user}/invitation",
+        Account(PeopleWrite),
+        "",
+    ),
+    ("GET", "/v1/agencies/{agency}/users", Agency(PeopleRead), ""),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/users/{user}",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/users/{user}",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/users/{user}",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/suspend",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/reactivate",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/invitation",
+        Agency(PeopleWrite),
+        "",
+    ),
+    ("GET", "/v1/operators", Platform(PeopleRead), ""),
+    ("POST", "/v1/operators", Platform(PeopleWrite), "{}"),
+    ("GET", "/v1/operators/{user}", Platform(PeopleRead), ""),
+    ("PATCH", "/v1/operators/{user}", Platform(PeopleWrite), "{}"),
+    ("DELETE", "/v1/operators/{user}", Platform(PeopleWrite), ""),
+    (
+        "POST",
+        "/v1/operators/{user}/suspend",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/operators/{user}/reactivate",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/operators/{user}/invitation",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/teams",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/teams",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/teams/{team}",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/teams/{team}",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/teams/{team}",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/access-groups",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/access-groups",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/access-groups/{group}",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/access-groups/{group}",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/access-groups/{group}",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/support-access",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/agencies/{agency}/support-access",
+        Agency(PeopleWrite),
+        r#"{"hours":1}"#,
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/support-access",
+        Agency(PeopleWrite),
+        "",
+    ),
+    ("GET", "/v1/me", Person, ""),
+    ("PATCH", "/v1/me", Person, "{}"),
 ];
 
 #[test]
@@ -614,6 +808,9 @@ fn path(template: &str, account: &str, agency: &str) -> String {
             "v1.1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA",
         )
         .replace("{session}", "ses_019c1310e4007a70858c50c604032a89")
+        .replace("{user}", "usr_019c1310e4007a70858c50c604032a89")
+        .replace("{group}", "grp_019c1310e4007a70858c50c604032a89")
+        .replace("{team}", "tea_019c1310e4007a70858c50c604032a89")
         .replace("{key}", "key_019c1310e4007a70858c50c604032a89")
 }
 
@@ -654,10 +851,19 @@ async fn every_scope_but_the_right_one_is_not_enough() {
     for (method, template, guard, body) in ENDPOINTS {
         let (owner, scope) = match guard {
             Open | Twilio | Link | Login(_) => continue,
+            Person => {
+                let path = path(template, &test.account, &test.agency);
+                let answer = call(&test, Some(&test.key), method, &path, body).await;
+                assert_eq!(answer.status, 403, "{method} {path}");
+                continue;
+            }
             Session => {
                 let path = path(template, &test.account, &test.agency);
                 let answer = call(&test, Some(&test.key), method, &path, body).await;
-                assert_eq!(answer.status, 401, "{method} {path}: not even the operator's key");
+                assert_eq!(
+                    answer.status, 401,
+                    "{method} {path}: not even the operator's key"
+                );
                 continue;
             }
             Account(scope) => (Owner::Account(test.account.clone()), scope),
@@ -724,7 +930,7 @@ async fn another_tenants_id_answers_as_an_absent_one() {
         .await;
     for (method, template, guard, body) in ENDPOINTS {
         let keys: &[&str] = match guard {
-            Open | Link | Login(_) | Session => continue,
+            Open | Link | Login(_) | Session | Person => continue,
             Account(_) | Twilio | Agency(_) => &[&account_key, &agency_key],
             Platform(_) => {
                 for key in [&account_key, &agency_key] {
@@ -789,6 +995,9 @@ async fn what_hangs_under_an_id_of_ours_is_not_found_under_anothers() {
             "{key}",
             "{recording}",
             "{link}",
+            "{user}",
+            "{group}",
+            "{team}",
         ]
         .iter()
         .any(|part| template.contains(part));
