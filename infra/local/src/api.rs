@@ -35,7 +35,7 @@ pub fn functions() -> OpenApiRouter<AppState> {
 }
 
 /// What each tag of the functions' routes is about, in reading order.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: &[(&str, &str)] = &[
     (
         "ingest",
         "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it.",
