@@ -63,7 +63,7 @@ class Routes(unittest.TestCase):
                     keyless.add(path)
                 else:
                     self.assertRegex(operation, r"Authenticated|credentials", f"{path} in {source}")
-        self.assertEqual(keyless, {"/v1/event-types", "/v1/event-types/{type}", "/r/{token}", "/r/{token}/audio"})
+        self.assertEqual(keyless, {"/v1/event-types", "/v1/event-types/{type}", "/r/{token}", "/r/{token}/audio", "/r/{token}/key"})
 
     def test_the_gateway_may_invoke_what_it_routes_to(self):
         permitted = {
