@@ -26,31 +26,40 @@ def binary(function):
     return RESOURCES[function]["Metadata"]["BuildProperties"]["Binary"]
 
 
-def code_routes():
-    """(function, path) of each operation in the routers' own descriptions."""
-    found = set()
+def code_operations():
+    """(method, path) of each operation in the routers' own descriptions, and the function that has it."""
+    found = {}
     for source in ROOT.glob("functions/*/src/**/*.rs"):
-        for path in re.findall(r'#\[utoipa::path\([^\]]*?\bpath = "([^"]+)"', source.read_text()):
-            found.add((source.relative_to(ROOT / "functions").parts[0], path))
-        # Pages' own files, which no description names.
-        for path in re.findall(r'\.route\("(/r/-/[^"{]+)"', source.read_text()):
-            found.add((source.relative_to(ROOT / "functions").parts[0], path))
+        function, text = source.relative_to(ROOT / "functions").parts[0], source.read_text()
+        for method, path in re.findall(r'#\[utoipa::path\(\s*(\w+),[^\]]*?\bpath = "([^"]+)"', text):
+            assert found.setdefault((method.upper(), path), function) == function, path
+        # Pages and their own files, which no description names. What catches all else, the `+` of a route does.
+        if not {"tests", "tests.rs"} & set(source.parts):
+            for path in re.findall(r'\.route\(\s*"(/[^"*]*[^"*/])"', text):
+                found.setdefault(("GET", path), function)
     return found
 
 
 class Routes(unittest.TestCase):
     def test_the_gateway_has_the_routes_of_the_code_and_no_others(self):
-        deployed = set()
+        deployed = {}
         for path, methods in RESOURCES["Api"]["Properties"]["Body"]["paths"].items():
-            # All methods: a function itself answers those that a path does not have.
-            self.assertEqual(list(methods), ["x-amazon-apigateway-any-method"], path)
-            uri = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
-            function = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", uri).group(1)
-            # A `+` lets the last parameter hold slashes.
-            deployed.add((binary(function), re.sub(r"\+\}$", "}", path)))
-        code = code_routes()
-        self.assertGreater(len(code), 30)
-        self.assertEqual(deployed, code)
+            for method, operation in methods.items():
+                uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+                function = re.search(r"functions/\$\{(\w+)\.Arn\}/invocations$", uri).group(1)
+                method = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+                # A `+` lets the last parameter hold slashes.
+                deployed[method, re.sub(r"\+\}$", "}", path)] = binary(function)
+        code = code_operations()
+        self.assertGreater(len(code), 60)
+        used = set()
+        for (method, path), function in code.items():
+            route = (method, path) if (method, path) in deployed else ("ANY", path)
+            self.assertEqual(deployed.get(route), function, f"{method} {path}")
+            used.add(route)
+        self.assertEqual(set(deployed), used)
+        # A function itself answers the methods that a path does not have: of two, the one with `ANY`.
+        self.assertEqual({path for method, path in deployed if method == "ANY"}, {path for _, path in deployed})
 
     def test_every_operation_asks_for_a_key_but_those_that_say_they_do_not(self):
         keyless = set()
@@ -72,7 +81,7 @@ class Routes(unittest.TestCase):
             for permission in of_type("AWS::Lambda::Permission").values()
             if permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
         }
-        self.assertEqual({binary(function) for function in permitted}, {function for function, _ in code_routes()})
+        self.assertEqual({binary(function) for function in permitted}, set(code_operations().values()))
 
 
 class Functions(unittest.TestCase):
@@ -93,7 +102,7 @@ class Functions(unittest.TestCase):
         # What takes from a queue besides may work longer there.
         fed = {one["Properties"]["FunctionName"]["Ref"] for one in of_type("AWS::Lambda::EventSourceMapping").values()}
         for name, one in of_type("AWS::Lambda::Function").items():
-            if binary(name) in {function for function, _ in code_routes()} and name not in fed:
+            if binary(name) in code_operations().values() and name not in fed:
                 self.assertLessEqual(one["Properties"]["Timeout"], 30, name)
 
     def test_no_code_or_value_is_left_behind_by_a_parameter_that_nobody_reads(self):
