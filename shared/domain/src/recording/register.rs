@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
+use serde::{Deserialize, Serialize};
 
 use super::{Recording, RecordingError, Status, audio::AudioFormat, blob_key};
 use crate::{
     App,
-    access::parse_doc,
+    access::{parse_doc, to_doc},
     event::{Event, EventData, EventType, PhoneNumber, Recording as EventRecording},
     id, keyspace,
     settings::{AccountConfig, EncryptionMode, FieldError},
@@ -181,6 +182,11 @@ impl App {
             ],
             sends: Vec::new(),
         };
+        if recording.blob != blob_key(&recording.account, &recording.id)
+            && !self.claim_object(&recording).await?
+        {
+            return Err(RecordingError::IdReused);
+        }
         match self.table.commit(unit).await {
             Ok(()) => Ok((recording, true)),
             Err(StoreError::Condition { op: 0 }) => {
@@ -192,6 +198,32 @@ impl App {
                 }
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes an object for a recording. `false`: it is another one's. Two recordings of one object
+    /// would go together, whether a hold keeps one of them or not.
+    async fn claim_object(&self, recording: &Recording) -> Result<bool, StoreError> {
+        let key = keyspace::object(&recording.blob);
+        let claim = Claim {
+            recording: recording.id.clone(),
+        };
+        let unit = Unit {
+            ops: vec![Op::Put(Put::new(
+                key.clone(),
+                to_doc(&claim)?,
+                When::Absent,
+            ))],
+            sends: Vec::new(),
+        };
+        match self.table.commit(unit).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Condition { .. }) => {
+                let row = self.table.get(&key).await?;
+                let taken = row.map(|row| parse_doc::<Claim>(&row.doc)).transpose()?;
+                Ok(taken.is_some_and(|taken| taken == claim))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -244,6 +276,12 @@ impl App {
             query.after = Some(next);
         }
     }
+}
+
+/// Whose an object is.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Claim {
+    recording: String,
 }
 
 /// The days whose markers this process has written.
