@@ -521,6 +521,77 @@ async fn an_event_may_name_an_object_that_is_there() {
 }
 
 #[tokio::test]
+async fn encrypted_for_the_customers_own_key_only_they_can_open_it() {
+    let test = app().await;
+    let key = include_str!("../../../shared/sealing/tests/customer.public.pem");
+    let settings = async |path: String, version: u64, body: Value| {
+        let tag = format!("\"{version}\"");
+        let headers = [("if-match", tag.as_str())];
+        test.request_as(Some(&test.key), "PUT", &path, &headers, body)
+            .await
+    };
+    let own = || path(&test, "/settings/recordings");
+    let agency = || format!("/v1/agencies/{}/settings/recordings", test.agency);
+    for (body, code) in [
+        (json!({"encryption": "customer"}), "required"),
+        (
+            json!({"encryption": "customer", "customer_key": "x"}),
+            "invalid_key",
+        ),
+        (
+            json!({"customer_key": include_str!("../../../shared/sealing/tests/weak.public.pem")}),
+            "invalid_key",
+        ),
+    ] {
+        let refused = settings(own(), 0, body).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.json["errors"][0]["code"]),
+            (400, &json!(code))
+        );
+    }
+    assert_eq!(
+        settings(agency(), 0, json!({"customer_key": key}))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        settings(own(), 0, json!({"encryption": "customer"}))
+            .await
+            .status,
+        200
+    );
+    let audio = wav(2);
+    let made = register(&test, facts(&audio)).await;
+    let recording = id(&made);
+    let at = path(&test, &format!("/recordings/{recording}/audio"));
+    let sent = test
+        .request_raw(Some(&test.key), "PUT", &at, &[], "audio/wav", audio.clone())
+        .await;
+    assert_eq!(
+        (&sent.json["status"], &sent.json["encryption"]),
+        (&json!("available"), &json!("customer")),
+        "{}",
+        sent.json
+    );
+    assert!(sent.json["wrapped_key"].as_str().unwrap().len() > 300);
+    let kept = test.blobs.bytes(&test.blobs.keys()[0]);
+    assert!(!kept.windows(16).any(|part| part == &audio[100..116]));
+    // What is downloaded is what is kept.
+    let got = test.request("GET", &at, Value::Null).await;
+    assert_eq!(got.status, 302);
+    // The agency takes its key away: nothing is stored, and whoever sends is told why.
+    assert_eq!(settings(agency(), 1, json!({})).await.status, 200);
+    let mut other = facts(&audio);
+    other["call_id"] = json!("call-2");
+    let refused = register(&test, other).await;
+    assert_eq!(refused.status, 409);
+    let detail = refused.json["detail"].as_str().unwrap();
+    assert!(detail.contains("customer_key"), "{detail}");
+    assert_eq!(test.blobs.keys().len(), 1);
+}
+
+#[tokio::test]
 async fn what_never_arrives_is_forgotten_after_a_day() {
     let test = app().await;
     let recording = id(&register(&test, facts(&wav(1))).await);
