@@ -71,8 +71,6 @@ struct PinPage<'a> {
 struct PlayerPage<'a> {
     about: About,
     audio: &'a str,
-    /// Only its owner can open it: there is nothing to play.
-    is_sealed: bool,
     until: Option<Moment>,
 }
 
@@ -305,7 +303,6 @@ pub(crate) fn player(
                 &PlayerPage {
                     about: About::of(open),
                     audio,
-                    is_sealed: open.recording.is_for_customer(),
                     until,
                 },
             );
@@ -324,7 +321,6 @@ pub(crate) fn player(
                     "content_type": open.recording.content_type,
                     "size": open.recording.size,
                 },
-                "sealed": open.recording.is_for_customer(),
                 "audio": audio,
                 "expires_at": open.ends_at,
             });

@@ -194,10 +194,6 @@ pub(crate) struct RecordingsDocument {
     /// How the audio of new recordings is encrypted; provider unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     encryption: Option<EncryptionName>,
-    /// The customer's own RSA public key, in PEM (BEGIN PUBLIC KEY), 2,048 to 4,096 bits; for the encryption
-    /// customer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    customer_key: Option<String>,
     /// Days after which recordings are deleted, unless a hold keeps them; not at all unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 36500)]
@@ -231,9 +227,6 @@ pub(crate) enum EncryptionName {
     Provider,
     /// By Ringfence, before it reaches the store.
     Client,
-    /// The same, for the customer's own key: nobody else can open it, so that it can be downloaded and
-    /// not played.
-    Customer,
 }
 
 /// What an account shares with platforms that post to it.

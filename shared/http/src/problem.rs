@@ -519,9 +519,6 @@ impl From<RecordingError> for Problem {
             RecordingError::IdReused => Self::new(Code::Conflict).detail(
                 "Another recording of this call was registered under this external_id, with other facts.",
             ),
-            RecordingError::CustomerKey(why) => Self::new(Code::Conflict).detail(format!(
-                "Recordings of this account are encrypted for the customer's own key, and it cannot be used: {why}. Nothing was stored."
-            )),
             RecordingError::NotStored => {
                 Self::new(Code::Conflict).detail("No audio of this recording has arrived yet.")
             }

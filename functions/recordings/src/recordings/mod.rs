@@ -51,13 +51,9 @@ pub(crate) struct RecordingBody {
     tags: Vec<String>,
     /// Whether it has a PIN of its own.
     has_pin: bool,
-    /// provider, client or customer
+    /// provider or client
     #[schema(value_type = String)]
     encryption: EncryptionMode,
-    /// Where only the customer can open it: its data key, wrapped for their public key with RSAES-OAEP
-    /// (SHA-256), in base64.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wrapped_key: Option<String>,
     /// Whether a legal hold keeps it.
     held: bool,
     redacted: bool,
@@ -89,9 +85,6 @@ pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBo
             number.as_str().to_owned()
         })
     };
-    let for_customer = recording.is_for_customer();
-    let sealing = recording.sealing.filter(|_| for_customer);
-    let wrapped_key = sealing.map(|sealing| sealing.wrapped_key);
     RecordingBody {
         id: recording.id,
         account_id: recording.account,
@@ -110,7 +103,6 @@ pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBo
         tags: recording.tags,
         has_pin: recording.pin.is_some(),
         encryption: recording.encryption,
-        wrapped_key,
         held: recording.held,
         redacted: recording.redacted,
         created_at: recording.created_at,

@@ -89,7 +89,7 @@ pub(crate) struct Upload {
         (status = 200, description = "It was registered under this external_id before", body = RegisteredBody),
         (status = 400, description = "A field is wrong; all that are wrong are named", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
-        (status = 409, description = "The external_id belongs to other audio; or the audio would have to be encrypted for the customer's own key, and there is none that can be used", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "The external_id belongs to other audio", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn post(

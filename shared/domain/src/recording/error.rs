@@ -19,10 +19,6 @@ pub enum RecordingError {
     /// What the platform calls by this id was registered before, with other facts.
     #[error("another recording was registered under this external id")]
     IdReused,
-    /// Recordings of the account are to be encrypted for the customer's own key, and there is none, or
-    /// none that can be used; the text says why. Nothing is stored.
-    #[error("the customer's key: {0}")]
-    CustomerKey(String),
     /// No audio has arrived yet.
     #[error("no audio has arrived yet")]
     NotStored,

@@ -147,15 +147,6 @@ impl App {
                 .ok_or(RecordingError::Range { length })?,
         };
         self.note_listen(recording, &range, listener).await?;
-        if recording.is_for_customer() {
-            // As it is kept: only they can open it.
-            let name = format!("{}.sealed", recording.id);
-            let url = self
-                .blobs
-                .link(&recording.blob, MAX_LINK_TTL, Some(&name))
-                .await?;
-            return Ok(Played::At(url));
-        }
         if let Some(sealing) = &recording.sealing {
             let bytes = self.open_sealed(recording, sealing, range.clone()).await?;
             return Ok(Played::Bytes {

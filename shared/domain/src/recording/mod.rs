@@ -215,8 +215,7 @@ impl std::fmt::Debug for Recording {
 /// What opens audio that Ringfence encrypted: of no use without the account's key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealing {
-    /// The data key under the account's key, in base64; for [`EncryptionMode::Customer`] under theirs
-    /// (RSAES-OAEP, SHA-256). Destroyed, the audio is erased.
+    /// The data key under the account's key, in base64. Destroyed, the audio is erased.
     pub wrapped_key: String,
     /// The first bytes of the sealed object, in base64: they tie the key to this very object.
     pub header: String,
@@ -243,11 +242,6 @@ impl Recording {
     /// Whether it can be played.
     pub fn is_available(&self) -> bool {
         self.status == Status::Available
-    }
-
-    /// Whether only the customer can open it: it can be downloaded, and not played.
-    pub fn is_for_customer(&self) -> bool {
-        self.encryption == EncryptionMode::Customer
     }
 
     /// The bytes that it takes up in the store, as far as it is known to be there.

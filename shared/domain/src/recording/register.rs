@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
-use ringfence_sealing::CustomerKey;
 use serde::{Deserialize, Serialize};
 
 use super::{Recording, RecordingError, Status, audio::AudioFormat, blob_key};
@@ -11,7 +10,7 @@ use crate::{
     access::{parse_doc, to_doc},
     event::{Event, EventData, EventType, PhoneNumber, Recording as EventRecording},
     id, keyspace,
-    settings::{AccountConfig, EncryptionMode, FieldError, RecordingRules},
+    settings::{AccountConfig, EncryptionMode, FieldError},
 };
 
 /// For how long the URL that takes an upload is good: it must begin within this time.
@@ -80,10 +79,6 @@ impl App {
             .recording_rules(account)
             .await?
             .ok_or(RecordingError::NotFound)?;
-        if rules.encryption == EncryptionMode::Customer {
-            // Told before anything is sent.
-            customer_key(&rules)?;
-        }
         let recording = self.recording_of(account, facts, None, rules.encryption)?;
         let (recording, is_new) = self.add_recording(recording).await?;
         let meta = BlobMeta {
@@ -281,14 +276,6 @@ impl App {
             query.after = Some(next);
         }
     }
-}
-
-/// The key that an account's recordings are encrypted for.
-pub(super) fn customer_key(rules: &RecordingRules) -> Result<CustomerKey, RecordingError> {
-    let pem = rules.customer_key.as_deref().ok_or_else(|| {
-        RecordingError::CustomerKey("settings/recordings has no customer_key".to_owned())
-    })?;
-    CustomerKey::from_pem(pem).map_err(|error| RecordingError::CustomerKey(error.to_string()))
 }
 
 /// Whose an object is.

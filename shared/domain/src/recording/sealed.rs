@@ -18,13 +18,10 @@ use ringfence_sealing::{DataKey, read, seal};
 use super::{
     Recording, RecordingError, Refusal, Sealing, Status, StoredRecording,
     audio::{AudioFormat, HEAD_BYTES},
-    register::{customer_key, parse_sha256},
+    register::parse_sha256,
     store::refused,
 };
-use crate::{
-    App, id,
-    settings::{AccountConfig, EncryptionMode},
-};
+use crate::{App, id, settings::AccountConfig};
 
 /// What the store is told that it keeps.
 const SEALED_TYPE: &str = "application/octet-stream";
@@ -43,13 +40,6 @@ impl App {
         mut bytes: ByteStream,
     ) -> Result<Recording, RecordingError> {
         let mut after = before.recording.clone();
-        // Without a key that can be used nothing is stored.
-        let customer = if after.encryption == EncryptionMode::Customer {
-            let rules = self.recording_rules(&after.account).await?;
-            Some(customer_key(&*rules.ok_or(RecordingError::NotFound)?)?)
-        } else {
-            None
-        };
         let mut head = Vec::new();
         while (head.len() as u64) < HEAD_BYTES
             && let Some(part) = bytes.next().await
@@ -73,12 +63,7 @@ impl App {
         );
         let context = context(&after);
         let key = DataKey::generate(&*self.random);
-        let wrapped = match &customer {
-            Some(customer) => customer
-                .wrap(&key, &*self.random)
-                .map_err(|error| RecordingError::CustomerKey(error.to_string()))?,
-            None => key.wrap(&*self.keys, &context).await?,
-        };
+        let wrapped = key.wrap(&*self.keys, &context).await?;
         let plain = stream::iter([Ok(Bytes::from(head))]).chain(bytes);
         let plain = Announced {
             inner: Box::pin(plain),

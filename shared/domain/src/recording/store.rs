@@ -31,7 +31,7 @@ impl App {
             Status::Deleted => return Err(RecordingError::Deleted),
             Status::Refused => return Err(refused(&recording)),
         }
-        if recording.encryption != EncryptionMode::Provider {
+        if recording.encryption == EncryptionMode::Client {
             let before = StoredRecording {
                 recording,
                 version: stored.version,

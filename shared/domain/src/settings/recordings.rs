@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Key, StoreError};
-use ringfence_sealing::CustomerKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -58,8 +57,6 @@ pub enum EncryptionMode {
     Provider,
     /// By Ringfence, before it reaches the store: a data key for each recording.
     Client,
-    /// The same, with the data key wrapped for the customer's own public key: only they can open it.
-    Customer,
 }
 
 const ACCESS: [(&str, Access); 3] = [
@@ -67,10 +64,9 @@ const ACCESS: [(&str, Access); 3] = [
     ("pin", Access::Pin),
     ("login", Access::Login),
 ];
-const ENCRYPTION: [(&str, EncryptionMode); 3] = [
+const ENCRYPTION: [(&str, EncryptionMode); 2] = [
     ("provider", EncryptionMode::Provider),
     ("client", EncryptionMode::Client),
-    ("customer", EncryptionMode::Customer),
 ];
 
 /// A recordings document of an account or agency.
@@ -88,9 +84,6 @@ pub(super) struct Recordings {
     pin: Option<StoredPin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<EncryptionMode>,
-    /// The customer's own RSA public key, in PEM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    customer_key: Option<String>,
     /// Days after which recordings are deleted; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention_days: Option<u16>,
@@ -162,10 +155,6 @@ fn parse(document: Value, agency: bool, errors: &mut Errors) -> (Recordings, Giv
     parsed.link_days = object.number("link_days", 0..=MAX_LINK_DAYS);
     parsed.access = one_of(&mut object, "access", &ACCESS);
     parsed.encryption = one_of(&mut object, "encryption", &ENCRYPTION);
-    parsed.customer_key = object.string("customer_key");
-    if let Some(Err(error)) = parsed.customer_key.as_deref().map(CustomerKey::from_pem) {
-        object.wrong("customer_key", "invalid_key", error.to_string());
-    }
     parsed.retention_days = object.number("retention_days", 1..=MAX_RETENTION_DAYS);
     parsed.retention_by_tag = retention_by_tag(&mut object);
     if let Some(text) = object.string("pin") {
@@ -250,8 +239,6 @@ pub struct EffectiveRecordings {
     pub pin: Sourced<Option<&'static str>>,
     /// How new audio is encrypted.
     pub encryption: Sourced<EncryptionMode>,
-    /// The customer's own RSA public key, in PEM.
-    pub customer_key: Sourced<Option<String>>,
     /// Days after which recordings are deleted; null: never.
     pub retention_days: Sourced<Option<u16>>,
     /// The same for those with a label. The shortest that applies wins.
@@ -274,8 +261,6 @@ pub struct RecordingRules {
     pub pin: Option<(String, StoredPin)>,
     /// How new audio is encrypted.
     pub encryption: EncryptionMode,
-    /// The customer's own RSA public key, in PEM.
-    pub customer_key: Option<String>,
     /// Days after which recordings are deleted; `None`: never.
     pub retention_days: Option<u16>,
     /// The same for those with a label. The shortest that applies wins.
@@ -338,11 +323,6 @@ fn resolve(account: &Recordings, agency: &Recordings) -> EffectiveRecordings {
             may_override,
         )
         .unwrap_or(Sourced::default_of(EncryptionMode::default())),
-        customer_key: Sourced::optional(choose(
-            account.customer_key.as_ref(),
-            agency.customer_key.as_ref(),
-            may_override,
-        )),
         retention_days: Sourced::optional(choose(
             account.retention_days.as_ref(),
             agency.retention_days.as_ref(),
@@ -372,7 +352,6 @@ fn rules(account: &super::Account, own: &Recordings, agency: &Recordings) -> Rec
         access: effective.access.value,
         pin,
         encryption: effective.encryption.value,
-        customer_key: effective.customer_key.value,
         retention_days: effective.retention_days.value,
         retention_by_tag: effective.retention_by_tag.value.unwrap_or_default(),
     }
@@ -442,17 +421,6 @@ impl App {
             && agency.pin.is_none()
         {
             errors.push("pin", "required", "is required where access is pin");
-        }
-        if !tenant.is_agency()
-            && after.encryption == Some(EncryptionMode::Customer)
-            && after.customer_key.is_none()
-            && agency.customer_key.is_none()
-        {
-            errors.push(
-                "customer_key",
-                "required",
-                "is required where encryption is customer",
-            );
         }
         errors.into_result(())?;
         after.pin = match pin {
