@@ -485,6 +485,12 @@ async fn an_event_may_name_an_object_that_is_there() {
         "{body}"
     );
     assert!(!body.to_string().contains("imports/"));
+    // One object is one recording: deleting another would take this one's audio.
+    let mut second = event("e3", &format!("blob:{key}"));
+    second["data"]["recording"]["id"] = json!("rec-8");
+    test.request("POST", &path(&test, "/events"), second).await;
+    test.drain().await;
+    assert_eq!(list(&test, "").await["items"].as_array().unwrap().len(), 1);
     // Nobody names what is not his, or goes around it.
     let foreign = "imports/acc_019c1310e4007a70858c50c604032a89/a.wav";
     let around = format!("imports/{}/../{foreign}", test.account);

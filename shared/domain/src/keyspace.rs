@@ -318,6 +318,13 @@ pub fn recording_of_call(account: &str, call: &str, recording: &str) -> Key {
     )
 }
 
+/// Says which recording an object is of that was in the store before anybody told of it: one object,
+/// one recording, for ever.
+pub fn object(key: &str) -> Key {
+    let hash = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
+    Key::new(format!("object/{}", id::hex(hash.as_ref())), "recording")
+}
+
 /// A link to a recording, found by the hash of its secret.
 pub fn link(sha256_hex: &str) -> Key {
     Key::new(format!("lnk/{sha256_hex}"), "link")

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Recording, RecordingError, Status, audio::AudioFormat, blob_key, sealed::customer_key,
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     App,
-    access::parse_doc,
+    access::{parse_doc, to_doc},
     event::{Event, EventData, EventType, PhoneNumber, Recording as EventRecording},
     id, keyspace,
     settings::{AccountConfig, EncryptionMode, FieldError},
@@ -191,6 +192,11 @@ impl App {
             ],
             sends: Vec::new(),
         };
+        if recording.blob != blob_key(&recording.account, &recording.id)
+            && !self.claim_object(&recording).await?
+        {
+            return Err(RecordingError::IdReused);
+        }
         match self.table.commit(unit).await {
             Ok(()) => Ok((recording, true)),
             Err(StoreError::Condition { op: 0 }) => {
@@ -202,6 +208,32 @@ impl App {
                 }
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes an object for a recording. `false`: it is another one's. Two recordings of one object
+    /// would go together, whether a hold keeps one of them or not.
+    async fn claim_object(&self, recording: &Recording) -> Result<bool, StoreError> {
+        let key = keyspace::object(&recording.blob);
+        let claim = Claim {
+            recording: recording.id.clone(),
+        };
+        let unit = Unit {
+            ops: vec![Op::Put(Put::new(
+                key.clone(),
+                to_doc(&claim)?,
+                When::Absent,
+            ))],
+            sends: Vec::new(),
+        };
+        match self.table.commit(unit).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Condition { .. }) => {
+                let row = self.table.get(&key).await?;
+                let taken = row.map(|row| parse_doc::<Claim>(&row.doc)).transpose()?;
+                Ok(taken.is_some_and(|taken| taken == claim))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -254,6 +286,12 @@ impl App {
             query.after = Some(next);
         }
     }
+}
+
+/// Whose an object is.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Claim {
+    recording: String,
 }
 
 /// The days whose markers this process has written.
