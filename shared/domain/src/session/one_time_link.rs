@@ -16,10 +16,13 @@ use super::{
 };
 use crate::{
     App,
-    access::{parse_doc, to_doc},
+    access::{Owner, parse_doc, to_doc},
     history::{Action, Actor},
-    keyspace,
-    people::{MailAddress, User, UserChange, UserStatus, credentials::Credentials},
+    id, keyspace,
+    people::{
+        Grant, Home, MailAddress, PeopleError, Role, User, UserChange, UserStatus,
+        credentials::Credentials,
+    },
     settings::Versioned,
 };
 
@@ -65,26 +68,6 @@ impl App {
         format!("{}{path}", origin.trim_end_matches('/'))
     }
 
-    /// The link that is in force is another from now on.
-    fn new_link_op(
-        &self,
-        ticket: &Ticket,
-        purpose: &str,
-        until: Timestamp,
-    ) -> Result<Op, StoreError> {
-        let link = StoredLink {
-            sha256: ticket.token.hash(),
-        };
-        Ok(Op::Put(Put {
-            expires_at: Some(until),
-            ..Put::new(
-                keyspace::one_time_link(&ticket.user, purpose),
-                to_doc(&link)?,
-                When::Always,
-            )
-        }))
-    }
-
     /// Invites somebody, or does so again: a link that was mailed before no longer opens.
     pub fn invitation(&self, user: &User) -> Result<Invitation, StoreError> {
         let ticket = Ticket::new(&user.id, &*self.random);
@@ -94,11 +77,78 @@ impl App {
             until,
         };
         Ok(Invitation {
-            op: self.new_link_op(&ticket, INVITATION, until)?,
+            op: new_link_op(&ticket, INVITATION, until)?,
             message: self.login_notice(user, &notice)?,
             ticket,
             until,
         })
+    }
+
+    /// Invites an administrator of `owner` from the machine itself: the first one, whom nobody who is
+    /// logged in could invite. One who has not accepted yet gets a new link.
+    pub async fn invite_administrator(
+        &self,
+        owner: &Owner,
+        email: &str,
+        name: Option<&str>,
+    ) -> Result<Invitation, PeopleError> {
+        let email = MailAddress::parse(email).ok_or_else(|| {
+            PeopleError::field("email", "not_an_address", "must be a mail address")
+        })?;
+        let (home, role) = match owner {
+            Owner::Platform => (Home::Platform, Role::Operator),
+            Owner::Agency(agency) => {
+                self.find_agency(agency)
+                    .await?
+                    .ok_or(PeopleError::absent("agency"))?;
+                (Home::Agency(agency.clone()), Role::AgencyAdministrator)
+            }
+            Owner::Account(account) => {
+                let account = self
+                    .find_account(account)
+                    .await?
+                    .ok_or(PeopleError::absent("account"))?;
+                (Home::Agency(account.value.agency), Role::Administrator)
+            }
+        };
+        let before = self.user_by_mail(&email).await?;
+        let after = if let Some(known) = &before {
+            let is_waiting = known.value.status == UserStatus::Invited
+                && known.value.home == home
+                && known
+                    .value
+                    .grant_on(owner)
+                    .is_some_and(|grant| grant.role == role);
+            if !is_waiting {
+                return Err(PeopleError::AddressTaken);
+            }
+            known.value.clone()
+        } else {
+            let now = self.clock.now();
+            let local = email.as_str().split('@').next().unwrap_or_default();
+            let name = name.unwrap_or(local).to_owned();
+            let id = id::new(id::Kind::User, now, &*self.random);
+            let mut user = User::invited(id, home, email, name, now);
+            user.grants = vec![Grant::new(owner.clone(), role)];
+            user
+        };
+        let invitation = self.invitation(&after)?;
+        let extra = Unit {
+            ops: vec![invitation.op.clone()],
+            sends: vec![invitation.message.clone()],
+        };
+        let how = UserChange {
+            owner,
+            actor: &Actor::system(),
+            action: if before.is_some() {
+                Action::Update
+            } else {
+                Action::Create
+            },
+            part: if before.is_some() { "/invitation" } else { "" },
+        };
+        self.change_user(before.as_ref(), after, how, extra).await?;
+        Ok(invitation)
     }
 
     /// The person that a link is for, and what using it up takes.
@@ -172,7 +222,7 @@ impl App {
         password: Password,
         visitor: &Visitor,
     ) -> Result<NewSession, SessionError> {
-        let (user, used) = self.open_one_time_link(ticket, INVITATION).await?;
+        let (user, use_up) = self.open_one_time_link(ticket, INVITATION).await?;
         let mut after = user.value.clone();
         after.status = UserStatus::Active;
         if let Some(name) = name {
@@ -192,7 +242,7 @@ impl App {
         };
         let kept = self.credentials(&after.id).await?;
         let extra = Unit {
-            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            ops: vec![use_up, kept.replace(&after.id, &credentials)?],
             sends: Vec::new(),
         };
         let saved = self
@@ -272,7 +322,7 @@ impl App {
         let user = self.user(&found).await?.map(|user| user.value);
         let ticket = Ticket::new(&found, &*self.random);
         let until = later(self.clock.now(), RESET_TTL);
-        let mut op = self.new_link_op(&ticket, RESET, until)?;
+        let mut op = new_link_op(&ticket, RESET, until)?;
         let mut sends = Vec::new();
         if let Some(user) = user.filter(User::is_active) {
             let url = self.page_url(&format!("/reset/{}", ticket.reveal()));
@@ -297,7 +347,7 @@ impl App {
         password: Password,
         visitor: &Visitor,
     ) -> Result<(), SessionError> {
-        let (user, used) = self.open_one_time_link(ticket, RESET).await?;
+        let (user, use_up) = self.open_one_time_link(ticket, RESET).await?;
         self.vet_password(&user.value, "password", &password)
             .await?;
         let kept = self.credentials(&ticket.user).await?;
@@ -308,7 +358,7 @@ impl App {
         let mut after = user.value.clone();
         after.session_epoch += 1;
         let extra = Unit {
-            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            ops: vec![use_up, kept.replace(&after.id, &credentials)?],
             sends: vec![self.login_notice(&after, &Notice::PasswordChanged)?],
         };
         self.change_login(&user, after, "/password", visitor, extra)
@@ -355,6 +405,21 @@ impl App {
             .await?;
         Ok(ticket)
     }
+}
+
+/// Puts another link into force.
+fn new_link_op(ticket: &Ticket, purpose: &str, until: Timestamp) -> Result<Op, StoreError> {
+    let link = StoredLink {
+        sha256: ticket.token.hash(),
+    };
+    Ok(Op::Put(Put {
+        expires_at: Some(until),
+        ..Put::new(
+            keyspace::one_time_link(&ticket.user, purpose),
+            to_doc(&link)?,
+            When::Always,
+        )
+    }))
 }
 
 /// What is lost to somebody faster means that the link was used.
