@@ -12,11 +12,11 @@ use ringfence_aws::Tally;
 use ringfence_domain::App;
 use ringfence_domain::callback::Dispatcher;
 use ringfence_domain::event::{ContentKind, native, source};
-use ringfence_domain::history::Actor;
+use ringfence_domain::history::{Action, Actor, Change};
 use ringfence_domain::ingest::Accepted;
 use ringfence_domain::settings::{Edit, Tenant};
 use ringfence_ports::contract::TestRandom;
-use ringfence_ports::{Clock, Consumer, Queue, Table};
+use ringfence_ports::{Clock, Consumer, Queue, Table, Unit};
 use ringfence_webhook::target::SystemResolver;
 use ringfence_webhook::{Policy, Sender, send};
 use serde_json::{Value, json};
@@ -258,4 +258,53 @@ async fn a_record_of_a_platform_costs_what_it_weighs_deflated() {
         assert!(accepting.writes() <= most, "{name}: {accepting:?}");
         assert!(delivering.writes() <= 1.0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn a_hundred_parallel_changes_by_a_hundred_processes_make_a_contiguous_chain() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    let (before, _) = app
+        .history(&installation.account, 1, None)
+        .await
+        .expect("the history");
+    let first = before.first().map_or(0, |entry| entry.seq);
+    let mut tasks = tokio::task::JoinSet::new();
+    for at in 0..100 {
+        let process = App::new(
+            app.table.clone(),
+            app.queue.clone(),
+            app.keys.clone(),
+            app.clock.clone(),
+            Arc::new(TestRandom::new(100 + at)),
+            app.sender.clone(),
+        );
+        let account = installation.account.clone();
+        tasks.spawn(async move {
+            let change = Change {
+                item: format!("settings/{at}"),
+                action: Action::Update,
+                before: Value::Null,
+                after: at.into(),
+            };
+            let unit = Unit::default();
+            process
+                .commit_change(&account, &Actor::system(), change, unit)
+                .await
+                .map(|entry| entry.seq)
+        });
+    }
+    let made = tasks.join_all().await;
+    let mut seqs = made
+        .into_iter()
+        .collect::<Result<Vec<u64>, _>>()
+        .expect("every change");
+    seqs.sort_unstable();
+    assert_eq!(seqs, (first + 1..=first + 100).collect::<Vec<_>>());
+    let found = app
+        .verify_history(&installation.account, None, None)
+        .await
+        .expect("the history");
+    assert_eq!((found.bad, found.verified), (None, first + 100));
 }
