@@ -206,9 +206,8 @@ pub enum History {
     Verify(Verify),
 }
 
-/// Options of `history verify`.
+/// Options of `history verify`. One of the two must be there: a file that nothing vouches for is none.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true, args = ["key", "checkpoint"])]
 pub struct Verify {
     /// The file, as …/history/export gives it; - for standard input
     pub file: PathBuf,

@@ -28,6 +28,11 @@ pub fn history(args: History) -> Result<(), Failure> {
 }
 
 fn verify(args: &Verify) -> Result<(), Failure> {
+    if args.key.is_none() && args.checkpoint.is_none() {
+        return Err(Failure::History(
+            "give what to trust: --key (a file from /v1/history/keys), --checkpoint (one that you kept), or both".to_owned(),
+        ));
+    }
     let key = args.key.as_deref().map(key).transpose()?;
     let kept = args.checkpoint.as_deref().map(checkpoint).transpose()?;
     if let (Some(key), Some(kept)) = (&key, &kept)
