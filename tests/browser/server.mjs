@@ -1,9 +1,11 @@
 // The server under test on a data folder of its own, and a client of its API.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
+import https from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,12 +22,12 @@ async function freePort() {
 
 /**
  * Hands requests on to the server. After `expire()` it refuses the URLs of audio that it has seen so far,
- * as the store does once their minute is over: a test need not wait for that.
+ * as the store does once their minute is over: a test need not wait for that. With `tls` it speaks HTTPS.
  */
-async function between(port) {
+async function between(port, tls) {
   let seen = new Set();
   const expired = new Set();
-  const proxy = http.createServer((request, response) => {
+  const hand = (request, response) => {
     if (request.url.startsWith("/blobs/")) {
       if (expired.has(request.url)) return response.writeHead(403).end();
       seen.add(request.url);
@@ -38,10 +40,11 @@ async function between(port) {
     onward.on("error", () => response.destroy());
     response.on("close", () => onward.destroy());
     request.pipe(onward);
-  });
+  };
+  const proxy = tls ? https.createServer(tls, hand) : http.createServer(hand);
   await new Promise((listening) => proxy.listen(0, "127.0.0.1", listening));
   return {
-    origin: `http://127.0.0.1:${proxy.address().port}`,
+    origin: `${tls ? "https" : "http"}://127.0.0.1:${proxy.address().port}`,
     expire() {
       for (const url of seen) expired.add(url);
       seen = new Set();
@@ -50,11 +53,19 @@ async function between(port) {
   };
 }
 
-/** A running server: `origin`, `api(method, path, body)`, `recording()`, `link()`, `settings()`, `expireAudio()`, `stop()`. */
-export async function start() {
-  const folder = await mkdtemp(join(tmpdir(), "ringfence-browser-"));
-  const port = await freePort();
-  const child = spawn(binary, ["--data", join(folder, "data"), "--listen", `127.0.0.1:${port}`]);
+/** A key and a certificate that nobody vouches for. */
+function certificate(folder) {
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  execFileSync("openssl", [
+    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert,
+  ], { stdio: "pipe" });
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
+
+/** Starts the server: the process, and what it printed until it ran. */
+async function run(args) {
+  const child = spawn(binary, args);
   let printed = "";
   await new Promise((running, failed) => {
     child.stdout.on("data", (text) => {
@@ -63,8 +74,36 @@ export async function start() {
     });
     child.on("exit", () => failed(new Error(`the server did not start: ${printed}`)));
   });
-  const proxy = await between(port);
+  return { child, printed };
+}
+
+async function end(child) {
+  child.removeAllListeners("exit");
+  const gone = new Promise((exit) => child.on("exit", exit));
+  child.kill("SIGINT");
+  await gone;
+}
+
+/**
+ * A running server: `origin`, `api(method, path, body)`, `recording()`, `link()`, `settings()`, `expireAudio()`, `stop()`.
+ * With `https` it is reached over that; with `invite`, a mail address, `invitation` is the link for an administrator.
+ */
+export async function start({ https: secure = false, invite } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "ringfence-browser-"));
+  const data = join(folder, "data");
+  const port = await freePort();
+  const proxy = await between(port, secure ? certificate(folder) : undefined);
   const { origin } = proxy;
+  const args = ["--data", data, "--listen", `127.0.0.1:${port}`, ...(secure ? ["--public-url", origin] : [])];
+  let { child, printed } = await run(args);
+  let invitation;
+  if (invite) {
+    const owner = /acc_[0-9a-f]{32}/.exec(printed)[0];
+    await end(child);
+    const link = execFileSync(binary, ["invite", invite, "--data", data, "--owner", owner, "--public-url", origin]);
+    invitation = link.toString().split("\n")[0];
+    ({ child } = await run(args));
+  }
   const account = /acc_[0-9a-f]{32}/.exec(printed)[0];
   const key = /rfk_[\w-]{43}/.exec(printed)[0];
 
@@ -87,6 +126,7 @@ export async function start() {
 
   return {
     origin,
+    invitation,
     api,
     expireAudio: proxy.expire,
     async settings(document) {
@@ -115,11 +155,8 @@ export async function start() {
       return new URL(made.json.url, origin).href;
     },
     async stop() {
-      child.removeAllListeners("exit");
       proxy.close();
-      const gone = new Promise((exit) => child.on("exit", exit));
-      child.kill("SIGINT");
-      await gone;
+      await end(child);
       await rm(folder, { recursive: true, force: true });
     },
   };

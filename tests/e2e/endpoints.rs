@@ -1,6 +1,9 @@
 //! Every endpoint, by one table: without a key, with an unknown one, with a key of too little scope, and
 //! with another tenant's. An endpoint that is missing here fails the test.
 
+#[path = "roles.rs"]
+mod roles;
+
 use ringfence_domain::{
     access::{Owner, Scope},
     history::Actor,
@@ -22,12 +25,18 @@ enum Guard {
     Twilio,
     /// Whoever has the link; a key opens nothing that is not there.
     Link,
+    /// A person, by its session; a key is told that it is none.
+    Person,
+    /// A person, by its own session; a key is none.
+    Session,
+    /// Whoever has a password, or a link that was mailed: what has neither is answered so.
+    Login(u16),
 }
 
-use Guard::{Account, Agency, Link, Open, Platform, Twilio};
+use Guard::{Account, Agency, Link, Login, Open, Person, Platform, Session, Twilio};
 use Scope::{
-    Admin, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, RecordingsRead,
-    RecordingsWrite, SettingsRead, SettingsWrite,
+    Admin, BillingWrite, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, PeopleRead,
+    PeopleWrite, RecordingsRead, RecordingsWrite, SettingsRead, SettingsWrite,
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.
@@ -428,6 +437,257 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "{}",
     ),
     (
+        "POST",
+        "/v1/session",
+        Login(401),
+        r#"{"email": "nobody@example.com", "password": "nothing"}"#,
+    ),
+    ("GET", "/v1/session", Session, ""),
+    ("DELETE", "/v1/session", Session, ""),
+    (
+        "POST",
+        "/v1/session/second-factor",
+        Login(410),
+        r#"{"attempt": "none", "method": "app", "code": "000000"}"#,
+    ),
+    (
+        "POST",
+        "/v1/session/second-factor/sms",
+        Login(410),
+        r#"{"attempt": "none"}"#,
+    ),
+    (
+        "POST",
+        "/v1/session/heartbeat",
+        Session,
+        r#"{"softphone": "available"}"#,
+    ),
+    ("POST", "/v1/session/confirm", Session, "{}"),
+    ("POST", "/v1/session/confirm/sms", Session, ""),
+    ("PUT", "/v1/session/password", Session, "{}"),
+    ("GET", "/v1/session/two-factor", Session, ""),
+    ("POST", "/v1/session/two-factor/app", Session, ""),
+    ("POST", "/v1/session/two-factor/app/confirm", Session, "{}"),
+    ("DELETE", "/v1/session/two-factor/app", Session, ""),
+    ("POST", "/v1/session/two-factor/sms", Session, "{}"),
+    ("POST", "/v1/session/two-factor/sms/confirm", Session, "{}"),
+    ("DELETE", "/v1/session/two-factor/sms", Session, ""),
+    ("POST", "/v1/session/two-factor/recovery-codes", Session, ""),
+    ("GET", "/v1/sessions", Session, ""),
+    ("DELETE", "/v1/sessions/{session}", Session, ""),
+    (
+        "POST",
+        "/v1/password-resets",
+        Login(202),
+        r#"{"email": "nobody@example.com"}"#,
+    ),
+    (
+        "POST",
+        "/v1/password-resets/complete",
+        Login(410),
+        r#"{"token": "none", "password": "several quite different words"}"#,
+    ),
+    (
+        "POST",
+        "/v1/invitations/accept",
+        Login(410),
+        r#"{"token": "none", "password": "several quite different words"}"#,
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/users",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/users/{user}",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/users/{user}",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/users/{user}",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users/{user}/suspend",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users/{user}/reactivate",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/users/{user}/invitation",
+        Account(PeopleWrite),
+        "",
+    ),
+    ("GET", "/v1/agencies/{agency}/users", Agency(PeopleRead), ""),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/users/{user}",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/users/{user}",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/users/{user}",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/suspend",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/reactivate",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/invitation",
+        Agency(PeopleWrite),
+        "",
+    ),
+    ("GET", "/v1/operators", Platform(PeopleRead), ""),
+    ("POST", "/v1/operators", Platform(PeopleWrite), "{}"),
+    ("GET", "/v1/operators/{user}", Platform(PeopleRead), ""),
+    ("PATCH", "/v1/operators/{user}", Platform(PeopleWrite), "{}"),
+    ("DELETE", "/v1/operators/{user}", Platform(PeopleWrite), ""),
+    (
+        "POST",
+        "/v1/operators/{user}/suspend",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/operators/{user}/reactivate",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/operators/{user}/invitation",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/teams",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/teams",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/teams/{team}",
+        Account(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/accounts/{account}/teams/{team}",
+        Account(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/teams/{team}",
+        Account(PeopleWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/access-groups",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/access-groups",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/access-groups/{group}",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "PATCH",
+        "/v1/agencies/{agency}/access-groups/{group}",
+        Agency(PeopleWrite),
+        "{}",
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/access-groups/{group}",
+        Agency(PeopleWrite),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/support-access",
+        Agency(PeopleRead),
+        "",
+    ),
+    (
+        "PUT",
+        "/v1/agencies/{agency}/support-access",
+        Agency(PeopleWrite),
+        r#"{"hours":1}"#,
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/support-access",
+        Agency(PeopleWrite),
+        "",
+    ),
+    ("GET", "/v1/me", Person, ""),
+    ("PATCH", "/v1/me", Person, "{}"),
+    (
         "GET",
         "/v1/accounts/{account}/history/export",
         Account(HistoryRead),
@@ -504,6 +764,18 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ),
     ("POST", "/v1/history/{seq}/redaction", Platform(Admin), ""),
     ("GET", "/v1/history/keys", Open, ""),
+    (
+        "POST",
+        "/v1/accounts/{account}/billing-notices",
+        Account(BillingWrite),
+        r#"{"id":"1","subject":"Your invoice"}"#,
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/unsent-notices",
+        Agency(PeopleRead),
+        "",
+    ),
 ];
 
 #[test]
@@ -549,6 +821,10 @@ fn path(template: &str, account: &str, agency: &str) -> String {
             "{token}",
             "v1.1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA",
         )
+        .replace("{session}", "ses_019c1310e4007a70858c50c604032a89")
+        .replace("{user}", "usr_019c1310e4007a70858c50c604032a89")
+        .replace("{group}", "grp_019c1310e4007a70858c50c604032a89")
+        .replace("{team}", "tea_019c1310e4007a70858c50c604032a89")
         .replace("{key}", "key_019c1310e4007a70858c50c604032a89")
 }
 
@@ -570,6 +846,11 @@ async fn without_a_key_nobody_gets_in() {
                 assert_eq!(answer.status, 200, "{method} {path}");
             } else if let Link = guard {
                 assert_eq!(answer.status, 404, "{method} {path}");
+            } else if let Login(status) = guard {
+                assert_eq!(answer.status, *status, "{method} {path}");
+            } else if let Session = guard {
+                assert_eq!(answer.status, 401, "{method} {path}");
+                assert_eq!(answer.json["type"], "/problems/session-over");
             } else {
                 assert_eq!(answer.status, 401, "{method} {path} {}", answer.json);
                 assert_eq!(answer.json["type"], "/problems/unauthenticated");
@@ -583,7 +864,22 @@ async fn every_scope_but_the_right_one_is_not_enough() {
     let test = app().await;
     for (method, template, guard, body) in ENDPOINTS {
         let (owner, scope) = match guard {
-            Open | Twilio | Link => continue,
+            Open | Twilio | Link | Login(_) => continue,
+            Person => {
+                let path = path(template, &test.account, &test.agency);
+                let answer = call(&test, Some(&test.key), method, &path, body).await;
+                assert_eq!(answer.status, 403, "{method} {path}");
+                continue;
+            }
+            Session => {
+                let path = path(template, &test.account, &test.agency);
+                let answer = call(&test, Some(&test.key), method, &path, body).await;
+                assert_eq!(
+                    answer.status, 401,
+                    "{method} {path}: not even the operator's key"
+                );
+                continue;
+            }
             Account(scope) => (Owner::Account(test.account.clone()), scope),
             Agency(scope) => (Owner::Agency(test.agency.clone()), scope),
             Platform(scope) => (Owner::Platform, scope),
@@ -648,7 +944,7 @@ async fn another_tenants_id_answers_as_an_absent_one() {
         .await;
     for (method, template, guard, body) in ENDPOINTS {
         let keys: &[&str] = match guard {
-            Open | Link => continue,
+            Open | Link | Login(_) | Session | Person => continue,
             Account(_) | Twilio | Agency(_) => &[&account_key, &agency_key],
             Platform(_) => {
                 for key in [&account_key, &agency_key] {
@@ -711,6 +1007,9 @@ async fn what_hangs_under_an_id_of_ours_is_not_found_under_anothers() {
             "{key}",
             "{recording}",
             "{link}",
+            "{user}",
+            "{group}",
+            "{team}",
         ]
         .iter()
         .any(|part| template.contains(part));

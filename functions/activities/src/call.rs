@@ -4,14 +4,15 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use ringfence_domain::{access::Scope, event::Call};
+use ringfence_domain::access::{Scope, VisibleCall};
 use ringfence_http::{AppState, Authenticated, Problem};
 
 /// Read a call
 ///
 /// The record that all events of the call give together: each field from the most authoritative event
 /// that has it. Events that arrive late fill in what is missing and never move the state back. Numbers
-/// are masked when masking of the console is on. Needs the scope `calls:read`.
+/// are masked when masking of the console is on. An agent reads its own calls; an access control group lets through
+/// what matches its rules, without the columns that it hides. Needs the scope `calls:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/calls/{call}",
@@ -35,10 +36,12 @@ pub(crate) async fn get(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((account, call)): Path<(String, String)>,
-) -> Result<Json<Call>, Problem> {
-    let config = app.account(&caller, Scope::CallsRead, &account).await?;
+) -> Result<Json<VisibleCall>, Problem> {
+    let (config, reach) = app
+        .account_data(&caller, Scope::CallsRead, &account)
+        .await?;
     let call = app
-        .call(&config, &call)
+        .call(&config, &reach, &call)
         .await?
         .ok_or_else(|| Problem::not_found("call"))?;
     Ok(Json(call))

@@ -487,7 +487,7 @@ async fn what_happened_to_people_is_on_record_without_their_names() {
     let path = format!("{}/{id}", users(&app));
     patch(&app, &admin, &path, json!({"role": "call_manager"})).await;
     send(&app, &admin, "DELETE", &path, Value::Null).await;
-    let (entries, _) = app.app.history(&app.account, 10, None).await.unwrap();
+    let (entries, _) = app.app.history_before(&app.account, 10, None).await.unwrap();
     let told: Vec<_> = entries
         .iter()
         .filter(|entry| entry.item == format!("users/{id}"))
@@ -567,7 +567,7 @@ async fn support_access_opens_the_agency_for_as_long_as_it_says_and_is_on_record
             .status,
         403
     );
-    let (entries, _) = app.app.history(&app.agency, 10, None).await.unwrap();
+    let (entries, _) = app.app.history_before(&app.agency, 10, None).await.unwrap();
     let uses: Vec<_> = entries
         .iter()
         .filter(|entry| entry.action == Action::Use)
@@ -657,7 +657,7 @@ async fn of_a_new_group_every_column_is_hidden() {
         404
     );
     // Numbers stand in no history.
-    let (entries, _) = app.app.history(&app.agency, 10, None).await.unwrap();
+    let (entries, _) = app.app.history_before(&app.agency, 10, None).await.unwrap();
     assert!(!serde_json::to_string(&entries).unwrap().contains("12345"));
 }
 
@@ -742,7 +742,7 @@ async fn ones_own_profile_is_ones_own() {
     assert_eq!(out.json["notifications"]["billing"], false);
     let key = app.request("GET", "/v1/me", Value::Null).await;
     assert_eq!(key.status, 403);
-    let (entries, _) = app.app.history(&app.agency, 10, None).await.unwrap();
+    let (entries, _) = app.app.history_before(&app.agency, 10, None).await.unwrap();
     assert!(
         !serde_json::to_string(&entries)
             .unwrap()

@@ -6,10 +6,10 @@ use axum::response::Response;
 use http::{HeaderMap, request::Parts};
 use ringfence_domain::{
     App,
-    access::Scope,
+    access::{AccessError, Hearing, Scope},
     link::{Asks, LinkError, OpenLink},
 };
-use ringfence_http::{ClientAddress, Problem, cookies, credentials};
+use ringfence_http::{ClientAddress, Problem, cookies, credentials, session};
 
 use crate::pages::{self, Form};
 
@@ -17,6 +17,7 @@ use crate::pages::{self, Form};
 pub(crate) struct Visitor<'a> {
     pub(crate) form: Form,
     pub(crate) headers: &'a HeaderMap,
+    parts: &'a Parts,
     pub(crate) address: Option<IpAddr>,
 }
 
@@ -25,6 +26,7 @@ impl<'a> Visitor<'a> {
         Self {
             form: Form::of(&parts.headers),
             headers: &parts.headers,
+            parts,
             address: parts
                 .extensions
                 .get::<ClientAddress>()
@@ -35,7 +37,7 @@ impl<'a> Visitor<'a> {
 
 /// Whether whoever came may listen.
 pub(crate) enum Entry {
-    /// Yes; with whose API key, if by one.
+    /// Yes; with whose API key or login, if by one.
     Open(Option<String>),
     /// After the PIN.
     Pin,
@@ -61,7 +63,7 @@ pub(crate) async fn open(
 }
 
 /// Whether this visitor may listen: because the link asks nothing, because of an API key of the
-/// account's, or because of a cookie that the right PIN set.
+/// account's or a login of its people, or because of a cookie that the right PIN set.
 pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> Entry {
     let form = visitor.form;
     let refuse = |response| Entry::Refused(Box::new(response));
@@ -78,6 +80,13 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
             Err(error) => refuse(pages::failed(form, error.into())),
         };
     }
+    if !matches!(open.asks, Asks::Nothing) {
+        match heard_by_login(app, visitor, open).await {
+            Ok(Some(user)) => return Entry::Open(Some(user)),
+            Ok(None) => {}
+            Err(problem) => return refuse(pages::failed(form, problem)),
+        }
+    }
     match open.asks {
         Asks::Nothing => Entry::Open(None),
         Asks::Login => refuse(pages::login(form)),
@@ -93,6 +102,33 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
             Entry::Pin
         }
     }
+}
+
+/// Who of the account's people listens, if somebody is logged in here who may hear this recording as it
+/// is. Everybody else is at the door as if nobody were logged in.
+async fn heard_by_login(
+    app: &App,
+    visitor: &Visitor<'_>,
+    open: &OpenLink,
+) -> Result<Option<String>, Problem> {
+    let caller = match session::of_visit(visitor.parts, app).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => return Ok(None),
+        Err(problem) if problem.code.status().is_server_error() => return Err(problem),
+        // A session that is over.
+        Err(_) => return Ok(None),
+    };
+    let account = &open.recording.account;
+    let reach = match app
+        .account_data(&caller, Scope::RecordingsRead, account)
+        .await
+    {
+        Ok((_, reach)) => reach,
+        Err(AccessError::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    let hearing = app.hearing(&reach, &open.recording).await?;
+    Ok((hearing == Some(Hearing::Free)).then(|| caller.id().to_owned()))
 }
 
 /// The cookie's name in this installation.

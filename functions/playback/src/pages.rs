@@ -16,7 +16,6 @@ use ringfence_http::{
 };
 use serde_json::json;
 
-
 /// What may be known of a recording before the PIN.
 pub(crate) struct About {
     started_at: Timestamp,

@@ -29,11 +29,13 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_playback::router())
         .merge(ringfence_settings::router())
         .merge(ringfence_people::router())
+        .merge(ringfence_session::router())
         .merge(ringfence_history::router())
+        .merge(ringfence_notices::router())
 }
 
 /// What each tag of the functions' routes is about, in reading order.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "ingest",
         "Post what happens on the phones: in Ringfence's own terms, or as a known platform sends it.",
@@ -67,7 +69,15 @@ const TAGS: [(&str, &str); 9] = [
         "people",
         "Who logs in, with which role; access control groups, teams, and support access.",
     ),
+    (
+        "session",
+        "Log in and out, with a second factor; invitations, new passwords, and what you log in with.",
+    ),
     ("history", "Who changed what, and when."),
+    (
+        "notices",
+        "Billing notices to those who administer an account; mails that could not be sent.",
+    ),
 ];
 
 /// Everything that the set serves, over `app`.
@@ -132,8 +142,13 @@ pub fn openapi(public_url: Option<&str>) -> Value {
             "description": "An API key as the password, with any user name: for platforms that take a URL \
                 with user and password only.",
         },
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": "__Host-ringfence",
+            "description": "A person's session. What changes something needs the header `Ringfence-Csrf` with the \
+                session's csrf_token as well, and an `Origin` of this installation's.",
+        },
     });
-    document["security"] = json!([{"bearer": []}, {"basic": []}]);
+    document["security"] = json!([{"bearer": []}, {"basic": []}, {"session": []}]);
     document
 }
 

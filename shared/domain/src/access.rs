@@ -5,6 +5,7 @@
 //! its roles are held on, as far as the table of [`roles`] says. What lies outside answers exactly as
 //! what does not exist.
 
+pub mod reach;
 pub mod roles;
 
 use std::{net::IpAddr, sync::Arc};
@@ -21,6 +22,7 @@ use crate::{
     settings::{Account, AccountConfig},
 };
 
+pub use reach::{DataReach, Hearing, VisibleCall};
 pub use roles::Reach;
 
 /// What a key allows.
@@ -347,15 +349,24 @@ impl App {
         scope: Scope,
         account: &str,
     ) -> Result<Arc<AccountConfig>, AccessError> {
+        Ok(self.account_rights(caller, scope, account).await?.0)
+    }
+
+    /// The same, with the caller's rights.
+    async fn account_rights(
+        &self,
+        caller: &Caller,
+        scope: Scope,
+        account: &str,
+    ) -> Result<(Arc<AccountConfig>, Rights), AccessError> {
         const ABSENT: AccessError = AccessError::NotFound("account");
         if is_elsewhere(caller, account) {
             return Err(ABSENT);
         }
         let config = self.account_config(account).await?.ok_or(ABSENT)?;
-        self.rights_in_account(caller, &config.account)
-            .await?
-            .require(scope)?;
-        Ok(config)
+        let rights = self.rights_in_account(caller, &config.account).await?;
+        rights.require(scope)?;
+        Ok((config, rights))
     }
 
     /// What the caller may do in an account; [`AccessError::NotFound`] when it does not reach it.

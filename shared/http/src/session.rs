@@ -194,6 +194,28 @@ pub async fn authenticate(parts: &Parts, app: &App) -> Result<Option<Caller>, Pr
     }))
 }
 
+/// Who visits one of our pages, by its session: for pages that others have links to, which show nothing
+/// but what the visitor may see, and change nothing. `None`: nobody is logged in here.
+pub async fn of_visit(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
+    let Some(cookie) = cookie(app, &parts.headers) else {
+        return Ok(None);
+    };
+    let (user, session) = app
+        .authenticate_session(cookie, Activity::Person)
+        .await
+        .map_err(|error| of(app, error))?;
+    if session.is_limited {
+        return Ok(None);
+    }
+    Ok(Some(Caller {
+        principal: Principal::Person(std::sync::Arc::new(Person {
+            user: user.value,
+            session,
+        })),
+        address: address(parts),
+    }))
+}
+
 impl FromRequestParts<AppState> for Session {
     type Rejection = Problem;
 

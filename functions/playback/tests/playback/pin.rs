@@ -368,3 +368,52 @@ async fn the_pin_is_shown_nowhere() {
     let history = serde_json::to_string(&history).unwrap();
     assert!(history.contains("version") && !history.contains("402817"));
 }
+
+#[tokio::test]
+async fn who_is_logged_in_and_may_hear_it_is_asked_no_pin() {
+    use ringfence_domain::{
+        access::Owner,
+        people::{Grant, Role},
+    };
+    let world = World::new().await;
+    let recording = world.recording().await;
+    let (path, _) = world.link(&recording).await;
+    for access in [
+        json!({"access": "pin", "pin": "402817"}),
+        json!({"access": "login"}),
+    ] {
+        world.settings(access).await;
+        for (role, agent, hears) in [
+            (Role::Administrator, None, true),
+            (Role::CallManager, None, true),
+            (Role::CallAgent, Some("nobody".to_owned()), false),
+            (Role::BillingManager, None, false),
+        ] {
+            let mut grant = Grant::new(Owner::Account(world.test.account.clone()), role);
+            grant.agent = agent;
+            let person = world.test.sign_in(vec![grant]).await;
+            let audio = world
+                .test
+                .request_of(&person, "GET", &format!("{path}/audio"), &[], Value::Null)
+                .await;
+            let expected = if hears { 302 } else { 403 };
+            assert_eq!(audio.status, expected, "{role:?} {}", audio.json);
+        }
+        let operator = world.test.sign_in_as(Role::Operator).await;
+        let audio = world
+            .test
+            .request_of(&operator, "GET", &format!("{path}/audio"), &[], Value::Null)
+            .await;
+        assert_eq!(audio.status, 403);
+    }
+    // It is on record who listened.
+    let heard = world.listens(&recording).await;
+    assert!(!heard.is_empty());
+    let users: Vec<_> = heard.iter().map(|entry| entry["user"].as_str()).collect();
+    assert!(
+        users
+            .iter()
+            .all(|user| user.is_some_and(|user| user.starts_with("usr_"))),
+        "{users:?}"
+    );
+}

@@ -9,7 +9,9 @@ use axum::{
 use futures_util::StreamExt as _;
 use http::{HeaderMap, header};
 use ringfence_domain::{
-    access::Scope,
+    App,
+    access::{Hearing, Scope},
+    pin::{Pin, PinError},
     recording::{Listener, MAX_AUDIO_BYTES, Range},
 };
 use ringfence_http::{AppState, Authenticated, Code, Problem, played, problem::ProblemBody};
@@ -17,11 +19,37 @@ use ringfence_ports::BlobError;
 
 use super::{RecordingBody, shown};
 
+/// The PIN of whoever may hear with one only.
+const PIN_HEADER: &str = "ringfence-pin";
+
+fn pin_required() -> Problem {
+    Problem::new(Code::PinRequired)
+        .detail("Your team's recordings ask for the PIN: send it in the header Ringfence-Pin.")
+}
+
+fn refused(error: PinError, app: &App) -> Problem {
+    match error {
+        PinError::Wrong => Problem::new(Code::WrongPin),
+        PinError::Locked { until } => {
+            let seconds = until.duration_since(app.clock.now()).as_secs() + 1;
+            Problem {
+                retry_after: Some(u32::try_from(seconds).unwrap_or(1).max(1)),
+                ..Problem::new(Code::PinLocked)
+            }
+        }
+        PinError::Closed => Problem::new(Code::PinLocked)
+            .detail("There is no PIN that opens it: one must be set anew."),
+        PinError::Store(error) => error.into(),
+        PinError::Keys(error) => error.into(),
+    }
+}
+
 /// Play a recording
 ///
 /// Redirects to a URL that gives the audio for a minute, ranges included; where Ringfence encrypts the
 /// account's audio itself, the answer is the audio. Each request is noted in the log of who listened.
-/// No PIN is asked, and none that others guessed at locks this. Needs the scope `recordings:read`.
+/// No PIN is asked, and none that others guessed at locks this, except of people of a team whose
+/// recordings are protected by one: it comes in the header `Ringfence-Pin`. Needs the scope `recordings:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/recordings/{recording}/audio",
@@ -29,11 +57,13 @@ use super::{RecordingBody, shown};
     params(
         ("account" = String, Path, description = "The account's id"),
         ("recording" = String, Path, description = "The recording's id"),
+        ("Ringfence-Pin" = Option<String>, Header, description = "The PIN, of people of a team that asks it"),
     ),
     responses(
         (status = 200, description = "The audio"),
         (status = 206, description = "The range of it"),
         (status = 302, description = "Where the audio is, for a minute"),
+        (status = 403, description = "The scope, or the PIN, is missing or wrong", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account or recording", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 409, description = "No audio has arrived yet", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 410, description = "It was deleted", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
@@ -46,10 +76,24 @@ pub(crate) async fn get(
     Path((account, recording)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let config = app
-        .account(&caller, Scope::RecordingsRead, &account)
+    let (config, reach) = app
+        .account_data(&caller, Scope::RecordingsRead, &account)
         .await?;
-    let stored = app.recording(&config.account.id, &recording).await?;
+    let (stored, hearing) = app
+        .recording_within(&reach, &config.account.id, &recording)
+        .await?;
+    if hearing == Hearing::WithPin {
+        let pin = headers
+            .get(PIN_HEADER)
+            .ok_or_else(pin_required)?
+            .to_str()
+            .ok()
+            .and_then(Pin::parse)
+            .ok_or(Problem::new(Code::WrongPin))?;
+        app.unlock_recording(&stored.recording, pin, caller.address)
+            .await
+            .map_err(|error| refused(error, &app))?;
+    }
     let listener = Listener {
         link: None,
         user: Some(caller.id().to_owned()),

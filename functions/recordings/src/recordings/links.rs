@@ -94,10 +94,12 @@ pub(crate) async fn get(
     Path((account, recording)): Path<(String, String)>,
     query: Result<PageQuery, Problem>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app
-        .account(&caller, Scope::RecordingsRead, &account)
+    let (config, reach) = app
+        .account_data(&caller, Scope::RecordingsRead, &account)
         .await?;
     let query = query?;
+    app.recording_within(&reach, &config.account.id, &recording)
+        .await?;
     let scope = [config.account.id.as_str(), "links", &recording];
     let after = query
         .cursor

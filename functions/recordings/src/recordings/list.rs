@@ -16,7 +16,7 @@ use ringfence_http::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::shown;
+use super::seen;
 use crate::query::{instant, parameter};
 
 /// What is searched for.
@@ -74,8 +74,8 @@ pub(crate) async fn get(
     Path(account): Path<String>,
     search: Result<StrictQuery<Search>, Problem>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app
-        .account(&caller, Scope::RecordingsRead, &account)
+    let (config, reach) = app
+        .account_data(&caller, Scope::RecordingsRead, &account)
         .await?;
     let StrictQuery(search) = search?;
     let limit = search.limit.unwrap_or(50);
@@ -132,13 +132,19 @@ pub(crate) async fn get(
         return Ok(Json(json!({ "items": [], "next_cursor": null })));
     }
     let page = app
-        .recordings(&config.account.id, &filter, limit, before.as_deref())
+        .recordings_within(
+            &reach,
+            &config.account.id,
+            &filter,
+            limit,
+            before.as_deref(),
+        )
         .await?;
     let items: Vec<_> = page
         .recordings
         .into_iter()
-        .map(|recording| shown(&config, recording))
-        .collect();
+        .map(|recording| seen(&config, &reach, recording))
+        .collect::<Result<_, _>>()?;
     let next = page.next.map(|next| cursor::encode(&scope, &next));
     Ok(Json(json!({ "items": items, "next_cursor": next })))
 }

@@ -37,14 +37,15 @@ pub(crate) async fn get(
     Path((account, recording)): Path<(String, String)>,
     query: Result<PageQuery, Problem>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app
-        .account(&caller, Scope::RecordingsRead, &account)
+    let (config, reach) = app
+        .account_data(&caller, Scope::RecordingsRead, &account)
         .await?;
     let query = query?;
     // Whose it is, before anything of it is read.
     let recording = app
-        .recording(&config.account.id, &recording)
+        .recording_within(&reach, &config.account.id, &recording)
         .await?
+        .0
         .recording;
     let scope = [config.account.id.as_str(), "listens", &recording.id];
     let after = query

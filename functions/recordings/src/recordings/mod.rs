@@ -12,10 +12,13 @@ pub(crate) mod register;
 
 use jiff::Timestamp;
 use ringfence_domain::{
+    access::DataReach,
     recording::{Recording, Refusal, Status},
     settings::{AccountConfig, EncryptionMode},
 };
+use ringfence_http::{Code, Problem};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A recording as it is shown.
@@ -73,7 +76,39 @@ pub(crate) struct RecordingBody {
     deletion_reason: Option<String>,
 }
 
-/// A recording as this account shows it.
+/// What of a recording is no column of the log.
+const TECHNICAL: [&str; 16] = [
+    "id",
+    "account_id",
+    "call_id",
+    "status",
+    "content_type",
+    "size",
+    "sha256",
+    "external_id",
+    "has_pin",
+    "encryption",
+    "held",
+    "redacted",
+    "created_at",
+    "stored_at",
+    "refusal",
+    "deleted_at",
+];
+
+/// A recording as somebody with this reach sees it.
+pub(crate) fn seen(
+    config: &AccountConfig,
+    reach: &DataReach,
+    recording: Recording,
+) -> Result<Value, Problem> {
+    let mut value =
+        serde_json::to_value(shown(config, recording)).map_err(|_| Problem::new(Code::Internal))?;
+    reach.hide(&mut value, &TECHNICAL);
+    Ok(value)
+}
+
+/// A recording as this account shows it, to whoever may change it.
 pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBody {
     let number = |number: Option<ringfence_domain::event::PhoneNumber>| {
         number.map(|number| {

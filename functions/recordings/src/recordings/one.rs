@@ -6,8 +6,9 @@ use axum::{
 };
 use ringfence_domain::access::Scope;
 use ringfence_http::{AppState, Authenticated, Problem, problem::ProblemBody};
+use serde_json::Value;
 
-use super::{RecordingBody, shown};
+use super::{RecordingBody, seen};
 
 /// Read a recording
 ///
@@ -29,10 +30,12 @@ pub(crate) async fn get(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((account, recording)): Path<(String, String)>,
-) -> Result<Json<RecordingBody>, Problem> {
-    let config = app
-        .account(&caller, Scope::RecordingsRead, &account)
+) -> Result<Json<Value>, Problem> {
+    let (config, reach) = app
+        .account_data(&caller, Scope::RecordingsRead, &account)
         .await?;
-    let stored = app.recording(&config.account.id, &recording).await?;
-    Ok(Json(shown(&config, stored.recording)))
+    let (stored, _) = app
+        .recording_within(&reach, &config.account.id, &recording)
+        .await?;
+    Ok(Json(seen(&config, &reach, stored.recording)?))
 }

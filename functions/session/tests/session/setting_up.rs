@@ -154,6 +154,7 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
     assert!(matches!(reset().await, Err(SessionError::ConfirmationRequired)));
     let code = json!({"method": "app", "code": world.code(&secret, 0)});
     assert_eq!(bob.post("/v1/session/confirm", code).await.status, 204);
+    world.notices().await;
     reset().await.unwrap();
     assert_eq!(ada.get("/v1/session").await.status, 401, "its sessions are over");
     assert_eq!(ada.log_in(ADA, PASSWORD).await.status, 201, "without a second factor");

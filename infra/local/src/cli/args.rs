@@ -39,6 +39,8 @@ pub enum Command {
     /// Verify an exported change history, offline
     #[command(subcommand)]
     History(History),
+    /// Invite an administrator, while the server is stopped: the first one, who invites all others
+    Invite(Invite),
     /// Receive callbacks, verify their signatures and print them: an integrator's receiver
     Listen(Listen),
     /// Play a day of a small call centre and watch its callbacks arrive
@@ -229,6 +231,31 @@ pub struct Verify {
         hide_env_values = true
     )]
     pub checkpoint: Option<PathBuf>,
+}
+
+/// Options of `invite`.
+#[derive(Debug, clap::Args)]
+pub struct Invite {
+    /// The person's mail address
+    pub email: String,
+    /// The data folder
+    #[command(flatten)]
+    pub folder: Folder,
+    /// Of what an administrator.
+    #[arg(long, help = "An agency or account (agy_… or acc_…) that the person administers,\ninstead of being one of the operator's team", value_name = "ID", env = "RINGFENCE_INVITE_OWNER", hide_env_values = true, value_parser = owner)]
+    pub owner: Option<String>,
+    /// The person's name; it can be changed when the invitation is accepted
+    #[arg(long, env = "RINGFENCE_INVITE_NAME", hide_env_values = true)]
+    pub name: Option<String>,
+    /// Where the link leads: the server's address as the person sees it
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080",
+        env = "RINGFENCE_PUBLIC_URL",
+        hide_env_values = true
+    )]
+    pub public_url: String,
 }
 
 /// Options of `listen`.

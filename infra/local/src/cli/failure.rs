@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
+use ringfence_domain::people::PeopleError;
 use ringfence_embedded::OpenError;
 use ringfence_local::StartError;
 use ringfence_ports::StoreError;
@@ -35,6 +36,8 @@ pub enum Failure {
     History(String),
     #[error("the data folder cannot be used: {0}")]
     Store(#[from] StoreError),
+    #[error("nobody was invited: {0}")]
+    People(#[from] PeopleError),
     #[error("the demo's own folder cannot be used: {0}")]
     Scratch(io::Error),
     #[error("the demo went wrong: {0}")]

@@ -77,7 +77,7 @@ async fn revoke(args: RevokeKey) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(folder: &Folder) -> Result<(Arc<Embedded>, App), Failure> {
+pub(super) fn open(folder: &Folder) -> Result<(Arc<Embedded>, App), Failure> {
     let data: &Path = &folder.data;
     // `open` would make one, and the key would be of a server that nobody runs.
     if !data.exists() {

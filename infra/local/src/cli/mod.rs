@@ -5,6 +5,7 @@ mod client;
 mod demo;
 mod failure;
 mod history;
+mod invite;
 mod key;
 mod listen;
 mod log;
@@ -32,6 +33,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(serve)) => run_async(serve::serve(serve)),
         Some(Command::Key(key)) => run_async(key::key(key)),
         Some(Command::History(history)) => history::history(history),
+        Some(Command::Invite(args)) => run_async(invite::invite(args)),
         Some(Command::Listen(listen)) => run_async(listen::listen(listen)),
         Some(Command::Demo(demo)) => run_async(demo::demo(demo)),
     };

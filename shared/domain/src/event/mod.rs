@@ -23,7 +23,7 @@ mod mask;
 pub mod native;
 mod rfc3339;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod schema;
 pub mod source;
 mod terms;

@@ -472,6 +472,34 @@ impl App {
         };
         self.unlock(door, pin).await
     }
+
+    /// Looks at a PIN for somebody who may hear a recording with it only: the recording's own, or that
+    /// of the account. Guesses are paid for as at a link.
+    pub async fn unlock_recording(
+        &self,
+        recording: &Recording,
+        pin: Pin,
+        address: Option<IpAddr>,
+    ) -> Result<Unlocked, PinError> {
+        let own = recording.pin.clone().map(|pin| (recording.id.clone(), pin));
+        let in_force = match own {
+            Some(own) => Some(own),
+            None => self
+                .recording_rules(&recording.account)
+                .await?
+                .and_then(|rules| rules.pin.clone()),
+        };
+        // Without a PIN that could be right, nobody gets in.
+        let (owner, stored) = in_force.ok_or(PinError::Closed)?;
+        let door = Door {
+            account: &recording.account,
+            recording: &recording.id,
+            owner: &owner,
+            pin: &stored,
+            address,
+        };
+        self.unlock(door, pin).await
+    }
 }
 
 /// Where a link's row stands.

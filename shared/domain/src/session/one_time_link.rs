@@ -15,11 +15,14 @@ use super::{
 };
 use crate::{
     App,
-    access::{parse_doc, to_doc},
+    access::{Owner, parse_doc, to_doc},
     history::{Action, Actor},
-    keyspace,
+    id, keyspace,
     notification::{Notice, NotifyError, Secret},
-    people::{MailAddress, User, UserChange, UserStatus, credentials::Credentials},
+    people::{
+        Grant, Home, MailAddress, PeopleError, Role, User, UserChange, UserStatus,
+        credentials::Credentials,
+    },
     settings::Versioned,
 };
 
@@ -57,6 +60,12 @@ struct StoredLink {
 }
 
 impl App {
+    /// A page of this installation; without a public origin, only its path.
+    pub fn page_url(&self, path: &str) -> String {
+        let origin = self.public_origin.as_deref().unwrap_or_default();
+        format!("{}{path}", origin.trim_end_matches('/'))
+    }
+
     /// The link that is in force is another from now on.
     fn new_link_op(
         &self,
@@ -96,6 +105,69 @@ impl App {
             ticket,
             until,
         })
+    }
+
+    /// Invites an administrator of `owner` from the machine itself: the first one, whom nobody who is
+    /// logged in could invite. One who has not accepted yet gets a new link.
+    pub async fn invite_administrator(
+        &self,
+        owner: &Owner,
+        email: &str,
+        name: Option<&str>,
+    ) -> Result<Invitation, PeopleError> {
+        let email = MailAddress::parse(email)
+            .ok_or_else(|| PeopleError::field("email", "not_an_address", "must be a mail address"))?;
+        let (home, role) = match owner {
+            Owner::Platform => (Home::Platform, Role::Operator),
+            Owner::Agency(agency) => {
+                self.find_agency(agency)
+                    .await?
+                    .ok_or(PeopleError::absent("agency"))?;
+                (Home::Agency(agency.clone()), Role::AgencyAdministrator)
+            }
+            Owner::Account(account) => {
+                let account = self
+                    .find_account(account)
+                    .await?
+                    .ok_or(PeopleError::absent("account"))?;
+                (Home::Agency(account.value.agency), Role::Administrator)
+            }
+        };
+        let before = self.user_by_mail(&email).await?;
+        let after = match &before {
+            Some(known) => {
+                let is_waiting = known.value.status == UserStatus::Invited
+                    && known.value.home == home
+                    && known.value.grant_on(owner).is_some_and(|grant| grant.role == role);
+                if !is_waiting {
+                    return Err(PeopleError::AddressTaken);
+                }
+                known.value.clone()
+            }
+            None => {
+                let now = self.clock.now();
+                let local = email.as_str().split('@').next().unwrap_or_default();
+                let name = name.unwrap_or(local).to_owned();
+                let id = id::new(id::Kind::User, now, &*self.random);
+                let mut user = User::invited(id, home, email, name, now);
+                user.grants = vec![Grant::new(owner.clone(), role)];
+                user
+            }
+        };
+        let invitation = self.invitation(&after).await?;
+        let extra = invitation.unit.clone();
+        let how = UserChange {
+            owner,
+            actor: &Actor::system(),
+            action: if before.is_some() {
+                Action::Update
+            } else {
+                Action::Create
+            },
+            part: if before.is_some() { "/invitation" } else { "" },
+        };
+        self.change_user(before.as_ref(), after, how, extra).await?;
+        Ok(invitation)
     }
 
     /// The person that a link is for, and what using it up takes.
