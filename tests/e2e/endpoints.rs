@@ -35,9 +35,9 @@ enum Guard {
 
 use Guard::{Account, Agency, Link, Login, Open, Person, Platform, Session, Twilio};
 use Scope::{
-    Admin, CallsRead, DeletionRead, DeletionWrite, DeliveriesRead, DeliveriesWrite, EventsWrite,
-    HistoryRead, HoldsRead, HoldsWrite, PeopleRead, PeopleWrite, RecordingsRead, RecordingsWrite,
-    SettingsRead, SettingsWrite,
+    Admin, BillingWrite, CallsRead, DeletionRead, DeletionWrite, DeliveriesRead, DeliveriesWrite,
+    EventsWrite, HistoryRead, HoldsRead, HoldsWrite, PeopleRead, PeopleWrite, RecordingsRead,
+    RecordingsWrite, SettingsRead, SettingsWrite,
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.
@@ -761,6 +761,95 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ),
     ("GET", "/v1/me", Person, ""),
     ("PATCH", "/v1/me", Person, "{}"),
+    (
+        "GET",
+        "/v1/accounts/{account}/history/export",
+        Account(HistoryRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/history/checkpoint",
+        Account(HistoryRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/history/verification",
+        Account(HistoryRead),
+        "{}",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/history/redactions",
+        Account(Admin),
+        r#"{"person":"usr_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b"}"#,
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/history/{seq}/redaction",
+        Account(Admin),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/history/export",
+        Agency(HistoryRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/history/checkpoint",
+        Agency(HistoryRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/history/verification",
+        Agency(HistoryRead),
+        "{}",
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/history/redactions",
+        Agency(Admin),
+        r#"{"person":"usr_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b"}"#,
+    ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/history/{seq}/redaction",
+        Agency(Admin),
+        "",
+    ),
+    ("GET", "/v1/history", Platform(HistoryRead), ""),
+    ("GET", "/v1/history/export", Platform(HistoryRead), ""),
+    ("GET", "/v1/history/checkpoint", Platform(HistoryRead), ""),
+    (
+        "POST",
+        "/v1/history/verification",
+        Platform(HistoryRead),
+        "{}",
+    ),
+    (
+        "POST",
+        "/v1/history/redactions",
+        Platform(Admin),
+        r#"{"person":"usr_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b"}"#,
+    ),
+    ("POST", "/v1/history/{seq}/redaction", Platform(Admin), ""),
+    ("GET", "/v1/history/keys", Open, ""),
+    (
+        "POST",
+        "/v1/accounts/{account}/billing-notices",
+        Account(BillingWrite),
+        r#"{"id":"1","subject":"Your invoice"}"#,
+    ),
+    (
+        "GET",
+        "/v1/agencies/{agency}/unsent-notices",
+        Agency(PeopleRead),
+        "",
+    ),
 ];
 
 #[test]
@@ -802,6 +891,7 @@ fn path(template: &str, account: &str, agency: &str) -> String {
         .replace("{deletion}", "job_019c1310e4007a70858c50c604032a89")
         .replace("{hold}", "hld_019c1310e4007a70858c50c604032a89")
         .replace("{recording}", "rec_019c1310e4007a70858c50c604032a8a")
+        .replace("{seq}", "1")
         .replace("{link}", "lnk_019c1310e4007a70858c50c604032a89")
         .replace(
             "{token}",

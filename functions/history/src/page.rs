@@ -57,7 +57,7 @@ pub(crate) struct EntryBody {
     address: Option<String>,
     /// What was changed: `settings/callbacks`, `callbacks/cdr/secret`, `api-keys/key_…`
     item: String,
-    /// What was done: create, update, delete, rotate, pause, resume, disable, redact.
+    /// What was done: create, update, delete, rotate, pause, resume, disable, redact, use.
     action: String,
     /// The item before; null when it did not exist. A personal value stands there as
     /// `{"commitment": …, "value": …}`, an erased one as `{"commitment": …, "redacted": true}`.

@@ -32,6 +32,7 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_people::router())
         .merge(ringfence_session::router())
         .merge(ringfence_history::router())
+        .merge(ringfence_notices::router())
 }
 
 /// What each tag of the functions' routes is about, in reading order.
@@ -78,6 +79,10 @@ const TAGS: &[(&str, &str)] = &[
         "Log in and out, with a second factor; invitations, new passwords, and what you log in with.",
     ),
     ("history", "Who changed what, and when."),
+    (
+        "notices",
+        "Billing notices to those who administer an account; mails that could not be sent.",
+    ),
 ];
 
 /// Everything that the set serves, over `app`.

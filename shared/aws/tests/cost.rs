@@ -12,13 +12,15 @@ use ringfence_aws::Tally;
 use ringfence_domain::App;
 use ringfence_domain::callback::Dispatcher;
 use ringfence_domain::event::{ContentKind, native, source};
-use ringfence_domain::history::Actor;
+use ringfence_domain::history::{Action, Actor, Change};
 use ringfence_domain::ingest::Accepted;
 use ringfence_domain::link::Purpose;
 use ringfence_domain::recording::{Facts, Listener, RecordingConsumer};
 use ringfence_domain::settings::{Edit, Tenant};
 use ringfence_ports::contract::TestRandom;
-use ringfence_ports::{BlobMeta, Clock, Consumer, OBJECTS, ObjectCreated, Queue, Received, Table};
+use ringfence_ports::{
+    BlobMeta, Clock, Consumer, OBJECTS, ObjectCreated, Queue, Received, Table, Unit,
+};
 use ringfence_webhook::target::SystemResolver;
 use ringfence_webhook::{Policy, Sender, send};
 use serde_json::{Value, json};
@@ -338,4 +340,58 @@ async fn what_a_recording_costs_from_its_registration_to_its_listener() {
     ] {
         eprintln!("{what}: {tally:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn a_hundred_parallel_changes_by_ten_processes_make_a_contiguous_chain() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    let (before, _) = app
+        .history_before(&installation.account, 1, None)
+        .await
+        .expect("the history");
+    let first = before.first().map_or(0, |entry| entry.seq);
+    let processes: Vec<Arc<App>> = (0..10)
+        .map(|at| {
+            Arc::new(App::new(
+                app.table.clone(),
+                app.queue.clone(),
+                app.keys.clone(),
+                app.clock.clone(),
+                Arc::new(TestRandom::new(100 + at)),
+                app.sender.clone(),
+            ))
+        })
+        .collect();
+    let mut tasks = tokio::task::JoinSet::new();
+    for at in 0..100 {
+        let process = processes[at % 10].clone();
+        let account = installation.account.clone();
+        tasks.spawn(async move {
+            let change = Change {
+                item: format!("settings/{at}"),
+                action: Action::Update,
+                before: Value::Null,
+                after: at.into(),
+            };
+            let unit = Unit::default();
+            process
+                .commit_change(&account, &Actor::system(), change, unit)
+                .await
+                .map(|entry| entry.seq)
+        });
+    }
+    let made = tasks.join_all().await;
+    let mut seqs = made
+        .into_iter()
+        .collect::<Result<Vec<u64>, _>>()
+        .expect("every change");
+    seqs.sort_unstable();
+    assert_eq!(seqs, (first + 1..=first + 100).collect::<Vec<_>>());
+    let found = app
+        .verify_history(&installation.account, None, None)
+        .await
+        .expect("the history");
+    assert_eq!((found.bad, found.verified), (None, first + 100));
 }

@@ -9,6 +9,7 @@
 mod blobs;
 mod people;
 mod pins;
+mod post;
 mod receiver;
 
 use std::{
@@ -24,9 +25,11 @@ use ringfence_domain::{
     access::{Owner, Scope},
     history::Actor,
     keyspace,
+    notification::{Notifier, NotifierOptions},
     recording::RecordingConsumer,
 };
 use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
+use ringfence_ports::Mailbox;
 use ringfence_ports::contract::{Counting, TestClock, TestRandom};
 use ringfence_webhook::{
     Policy, Sender,
@@ -37,6 +40,7 @@ use tower::ServiceExt;
 pub use blobs::{BlobCalls, MemoryBlobs};
 pub use people::SignedIn;
 pub use pins::CountingPins;
+pub use post::{Handling, Postbox};
 pub use receiver::{Answer, Post, Receiver};
 
 /// When test clocks start.
@@ -54,7 +58,9 @@ pub struct TestApp {
     pub blobs: Arc<MemoryBlobs>,
     /// Counts the hashes of PINs.
     pub pins: Arc<CountingPins>,
-    /// The dispatch queue's pump: [`TestApp::drain`] runs it.
+    /// Where its mail and text messages go.
+    pub post: Arc<Postbox>,
+    /// The queues' pump: [`TestApp::drain`] runs it.
     pump: Arc<Pump>,
     /// The operator's API key.
     pub key: String,
@@ -132,7 +138,13 @@ impl TestApp {
         app.pin_hasher = pins.clone();
         app.max_message_bytes = max_message_bytes;
         let app = Arc::new(app);
+        let post = Arc::new(Postbox::default());
         let pump = Pump::new(&store, shared)
+            .consumer(
+                keyspace::NOTIFY,
+                Arc::new(notifier(&app, &post)),
+                PumpOptions::default(),
+            )
             .consumer(
                 keyspace::DISPATCH,
                 Arc::new(ringfence_dispatch::consumer(app.clone())),
@@ -182,6 +194,7 @@ impl TestApp {
             counting,
             blobs,
             pins,
+            post,
             pump: Arc::new(pump),
             key: secret.reveal().to_owned(),
             agency,
@@ -316,6 +329,19 @@ impl TestApp {
         self.app.sweep_due_deliveries().await.unwrap();
         self.drain().await
     }
+}
+
+/// What sends the notices of `app` to `post`, from an installation at `https://ringfence.example`.
+pub fn notifier(app: &Arc<App>, post: &Arc<Postbox>) -> Notifier {
+    let options = NotifierOptions {
+        from: Mailbox {
+            name: Some("Ringfence".to_owned()),
+            address: "notices@ringfence.example".to_owned(),
+        },
+        reply_to: None,
+        origin: "https://ringfence.example".to_owned(),
+    };
+    Notifier::new(app.clone(), post.clone(), post.clone(), options)
 }
 
 /// The SHA-256 of `bytes`, hexadecimal.

@@ -68,15 +68,17 @@ impl TestApp {
         let owner = home.owner();
         let mut user = User::invited(id, home, email, "Ada Quist".to_owned(), now);
         user.grants = grants;
-        let invitation = self.app.invitation(&user).unwrap();
+        let invitation = self.app.invitation(&user).await.unwrap();
         let how = UserChange {
             owner: &owner,
             actor: &Actor::system(),
             action: Action::Create,
             part: "",
         };
+        // Without its mail: this person is here.
+        let link = invitation.unit.ops.first().cloned();
         let unit = Unit {
-            ops: vec![invitation.op],
+            ops: link.into_iter().collect(),
             sends: Vec::new(),
         };
         self.app.change_user(None, user, how, unit).await.unwrap();

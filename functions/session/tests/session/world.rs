@@ -3,10 +3,9 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::Mutex,
 };
 
-use async_trait::async_trait;
 use axum::{Router, body::Body};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -16,12 +15,11 @@ use ringfence_domain::{
     history::{Action, Actor},
     id,
     people::{Grant, Home, MailAddress, Role, User, UserChange},
-    session::{notice::NOTIFY, totp},
+    session::totp,
     settings::{Edit, Tenant},
 };
-use ringfence_embedded::{Pump, PumpOptions};
 use ringfence_http::ClientAddress;
-use ringfence_ports::{Clock as _, Consumer, Received, Unit};
+use ringfence_ports::{Clock as _, Email, Unit};
 use ringfence_test_support::TestApp;
 use serde_json::{Value, json};
 
@@ -29,28 +27,9 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub const ORIGIN: &str = "https://ringfence.example";
 pub const SESSION: &str = "__Host-ringfence";
 
-/// What people were told.
-#[derive(Default)]
-struct Outbox(Mutex<Vec<Value>>);
-
-#[async_trait]
-impl Consumer for Outbox {
-    async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
-        let mut kept = self.0.lock().unwrap();
-        kept.extend(
-            batch
-                .iter()
-                .map(|m| serde_json::from_str::<Value>(&m.body).unwrap()),
-        );
-        Vec::new()
-    }
-}
-
 pub struct World {
     pub app: TestApp,
     router: Router,
-    pump: Pump,
-    outbox: Arc<Outbox>,
 }
 
 impl World {
@@ -60,18 +39,9 @@ impl World {
         let (router, _) = ringfence_session::router()
             .merge(ringfence_settings::router())
             .split_for_parts();
-        let outbox = Arc::new(Outbox::default());
-        let clock = Arc::new(app.clock.clone());
-        let pump = Pump::new(app.counting.inner(), clock).consumer(
-            NOTIFY,
-            outbox.clone(),
-            PumpOptions::default(),
-        );
         Self {
             router: router.with_state(app.app.clone()),
             app,
-            pump,
-            outbox,
         }
     }
 
@@ -81,10 +51,23 @@ impl World {
             .advance(std::time::Duration::from_secs(seconds.try_into().unwrap()));
     }
 
-    /// What people were told since the last time.
+    /// What people were told since the last time: of which kind, and what of it a test may want.
     pub async fn notices(&self) -> Vec<Value> {
-        self.pump.drain().await;
-        std::mem::take(&mut *self.outbox.0.lock().unwrap())
+        self.app.drain().await;
+        let mails = self.app.post.mails();
+        let texts = self.app.post.texts();
+        let texts = texts.iter().map(|text| {
+            let code: String = text.text.chars().take(6).collect();
+            json!({"notice": "sms_code", "to": text.to, "code": code})
+        });
+        let mut all = Vec::new();
+        for mail in &mails {
+            let address = MailAddress::parse(&mail.to).unwrap();
+            let user = self.app.app.user_by_mail(&address).await.unwrap();
+            all.push(told(mail, user.map(|user| user.value.id)));
+        }
+        all.extend(texts);
+        all
     }
 
     /// The last notice of a kind.
@@ -107,18 +90,14 @@ impl World {
         );
         let agency = Owner::Agency(self.app.agency.clone());
         user.grants = vec![Grant::new(agency.clone(), Role::AgencyAdministrator)];
-        let invitation = app.invitation(&user).unwrap();
+        let invitation = app.invitation(&user).await.unwrap();
         let how = UserChange {
             owner: &agency,
             actor: &Actor::system(),
             action: Action::Create,
             part: "",
         };
-        let extra = Unit {
-            ops: vec![invitation.op],
-            sends: vec![invitation.message],
-        };
-        app.change_user(None, user.clone(), how, extra)
+        app.change_user(None, user.clone(), how, invitation.unit)
             .await
             .unwrap();
         (user.id, invitation.ticket.reveal())
@@ -191,6 +170,21 @@ impl World {
         let step = totp::step_at(self.app.clock.now());
         code_of(secret, step.checked_add_signed(steps).unwrap())
     }
+}
+
+/// What a mail tells.
+fn told(mail: &Email, user: Option<String>) -> Value {
+    let notice = match mail.subject.as_str() {
+        "Reset your password" => "password_reset",
+        "Your password was changed" => "password_changed",
+        "Your two-factor authentication was changed" => "two_factor_changed",
+        "Your login is locked for a while" => "locked",
+        "New login to Ringfence" => "login_from_new_address",
+        subject if subject.starts_with("You are invited to ") => "invitation",
+        subject => panic!("an unknown mail: {subject}"),
+    };
+    let line = |label: &str| mail.text.lines().find_map(|line| line.strip_prefix(label));
+    json!({"notice": notice, "user": user, "url": line(ORIGIN), "address": line("Address: "), "text": mail.text})
 }
 
 /// A code by the way every app goes: from the base32 text.

@@ -36,6 +36,9 @@ pub enum Command {
     /// Make, list and revoke API keys, while the server is stopped
     #[command(subcommand)]
     Key(Key),
+    /// Verify an exported change history, offline
+    #[command(subcommand)]
+    History(History),
     /// Invite an administrator, while the server is stopped: the first one, who invites all others
     Invite(Invite),
     /// Receive callbacks, verify their signatures and print them: an integrator's receiver
@@ -196,6 +199,38 @@ pub struct KeyOwner {
     /// Whose key.
     #[arg(long, help = "An agency or account (agy_… or acc_…) whose key it is,\ninstead of the operator's", value_name = "ID", env = "RINGFENCE_KEY_OWNER", hide_env_values = true, value_parser = owner)]
     pub owner: Option<String>,
+}
+
+/// Commands about change histories.
+#[derive(Debug, Subcommand)]
+pub enum History {
+    /// Check that every entry is as it was recorded, and name the first that is not
+    Verify(Verify),
+}
+
+/// Options of `history verify`. One of the two must be there: a file that nothing vouches for is none.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The file, as …/history/export gives it; - for standard input
+    pub file: PathBuf,
+    /// What to trust.
+    #[arg(
+        long,
+        help = "The public key that checkpoints are signed with:\na file from /v1/history/keys, or the key's x",
+        value_name = "KEY",
+        env = "RINGFENCE_HISTORY_KEY",
+        hide_env_values = true
+    )]
+    pub key: Option<String>,
+    /// What was kept.
+    #[arg(
+        long,
+        help = "A checkpoint that you kept: a file from …/history/checkpoint",
+        value_name = "FILE",
+        env = "RINGFENCE_HISTORY_CHECKPOINT",
+        hide_env_values = true
+    )]
+    pub checkpoint: Option<PathBuf>,
 }
 
 /// Options of `invite`.

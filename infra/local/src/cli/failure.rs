@@ -32,6 +32,8 @@ pub enum Failure {
     NotNew(PathBuf),
     #[error("there is no {0} in this data folder")]
     NoSuch(String),
+    #[error("{0}")]
+    History(String),
     #[error("the data folder cannot be used: {0}")]
     Store(#[from] StoreError),
     #[error("nobody was invited: {0}")]

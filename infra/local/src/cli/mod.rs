@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod demo;
 mod failure;
+mod history;
 mod invite;
 mod key;
 mod listen;
@@ -31,6 +32,7 @@ pub fn run() -> ExitCode {
         None => run_async(serve::serve(args.serve)),
         Some(Command::Serve(serve)) => run_async(serve::serve(serve)),
         Some(Command::Key(key)) => run_async(key::key(key)),
+        Some(Command::History(history)) => history::history(history),
         Some(Command::Invite(args)) => run_async(invite::invite(args)),
         Some(Command::Listen(listen)) => run_async(listen::listen(listen)),
         Some(Command::Demo(demo)) => run_async(demo::demo(demo)),

@@ -16,6 +16,7 @@ fn help_names_every_command_and_option() {
     for word in [
         "serve",
         "key",
+        "history",
         "listen",
         "demo",
         "--data",
@@ -34,6 +35,7 @@ fn help_names_every_command_and_option() {
         &["listen", "--help"][..],
         &["demo", "--help"],
         &["key", "new", "--help"],
+        &["history", "verify", "--help"],
         &["serve", "--help"],
     ] {
         assert!(run(command).status.success(), "{command:?}");

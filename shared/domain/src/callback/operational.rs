@@ -18,6 +18,7 @@ use crate::{
     id,
     ingest::StoredEvent,
     keyspace,
+    notification::{DisabledBecause, Notice},
     settings::{AccountConfig, Endpoint, EndpointKind, EndpointState},
 };
 
@@ -85,6 +86,9 @@ pub struct OperationalData {
     pub message: String,
 }
 
+/// Why an endpoint is disabled at once.
+const GONE: &str = "The endpoint answered 410 Gone.";
+
 impl App {
     /// An attempt at this endpoint failed: notes since when (`failing_from`, where several have), and
     /// disables it when it answered 410 or has failed for [`schedule::DISABLE_AFTER`]. That another URL
@@ -127,7 +131,7 @@ impl App {
             }
             let since = *state.failing_since.get_or_insert(failing_from.unwrap_or(now));
             let reason = if gone {
-                "The endpoint answered 410 Gone."
+                GONE
             } else if now.duration_since(since) >= schedule::DISABLE_AFTER {
                 "Every attempt has failed for five days."
             } else {
@@ -199,6 +203,7 @@ impl App {
             unit.ops
                 .insert(0, Op::Put(Put::new(key.clone(), to_doc(&after)?, when)));
             let result = if event_type == OperationalType::Disabled {
+                unit.extend(self.disabled_notice(account, kind, &after).await);
                 let change = Change {
                     item: format!("callbacks/{}", kind.as_str()),
                     action: Action::Disable,
@@ -227,6 +232,31 @@ impl App {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// The mail to those who administer an account of which an endpoint is disabled. It is disabled
+    /// whether or not that can be ordered.
+    async fn disabled_notice(
+        &self,
+        account: &str,
+        callback: EndpointKind,
+        state: &EndpointState,
+    ) -> Unit {
+        let gone = state.disabled_reason.as_deref() == Some(GONE);
+        let notice = Notice::EndpointDisabled {
+            account: account.to_owned(),
+            callback,
+            because: if gone {
+                DisabledBecause::Gone
+            } else {
+                DisabledBecause::Failing
+            },
+            at: state.disabled_at.unwrap_or_else(|| self.clock.now()),
+        };
+        self.notify(notice).await.unwrap_or_else(|error| {
+            tracing::error!(account, %error, "an endpoint is disabled without a mail");
+            Unit::default()
+        })
     }
 
     /// The unit that tells an account something: the event's row, and its delivery.

@@ -20,7 +20,7 @@ pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000
 const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 /// How often at most, should the clock stand still.
 const ATTEMPTS: u32 = 100;
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// How many owners may change something at the same time in one process.

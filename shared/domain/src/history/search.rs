@@ -225,8 +225,20 @@ impl App {
         Ok(listed)
     }
 
-    /// A page of an owner's history by number, newest first, of what came before entry `before`; and
-    /// whether there is more.
+    /// A page of an owner's history by number, newest first.
+    pub async fn history(
+        &self,
+        owner: &str,
+        limit: usize,
+        after: Option<Place>,
+    ) -> Result<(Vec<Entry>, Option<Place>), StoreError> {
+        let found = self
+            .search_history(owner, &Filter::default(), limit, after)
+            .await?;
+        Ok((found.entries, found.next))
+    }
+
+    /// The same, of what came before entry `before`; and whether there is more.
     pub async fn history_before(
         &self,
         owner: &str,
@@ -237,10 +249,8 @@ impl App {
             seq,
             at: Timestamp::UNIX_EPOCH,
         });
-        let found = self
-            .search_history(owner, &Filter::default(), limit, after)
-            .await?;
-        Ok((found.entries, found.next.is_some()))
+        let (entries, next) = self.history(owner, limit, after).await?;
+        Ok((entries, next.is_some()))
     }
 }
 

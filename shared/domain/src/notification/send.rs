@@ -70,8 +70,10 @@ pub struct Notifier {
 enum Outcome {
     Sent,
     Later(String),
-    /// Never; whose people the recipient is one of, where that is known.
+    /// Not to be.
     Never(String),
+    /// Nobody is there to miss it.
+    Moot(&'static str),
 }
 
 impl Notifier {
@@ -198,8 +200,12 @@ impl Notifier {
                 stored.home = home;
                 stored.end(State::Unsent, now);
             }
+            Outcome::Moot(reason) => {
+                stored.reason = Some(reason.to_owned());
+                stored.end(State::Unsent, now);
+            }
         }
-        if stored.state == State::Unsent {
+        if stored.state == State::Unsent && stored.home.is_some() {
             tracing::warn!(
                 notice = stored.id,
                 kind = stored.kind,
@@ -269,12 +275,11 @@ impl Notifier {
             _ => None,
         };
         let Some(user) = user.map(|user| user.value) else {
-            return Ok((Outcome::Never("its recipient is gone".to_owned()), None));
+            return Ok((Outcome::Moot("its recipient is gone"), None));
         };
         let home = Some(user.home.owner());
         if !may_get(&user, &notice) {
-            let reason = "its recipient cannot log in any more";
-            return Ok((Outcome::Never(reason.to_owned()), home));
+            return Ok((Outcome::Moot("it no longer concerns its recipient"), None));
         }
         let sent = if let Notice::SmsCode { number, code, .. } = &notice {
             let message = TextMessage {

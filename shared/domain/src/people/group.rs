@@ -15,9 +15,8 @@ use crate::{
     App,
     access::{parse_doc, to_doc, to_value},
     event::{CallState, Disposition},
-    history::{Action, Actor, Change},
+    history::{Action, Actor, Change, Personal},
     id, keyspace,
-    people::personal,
     settings::{
         Versioned,
         fields::{Errors, Object},
@@ -111,13 +110,6 @@ impl AccessGroup {
             "name": self.name, "numbers": self.numbers, "sources": self.sources, "statuses": self.statuses,
             "tags": self.tags, "columns": self.columns, "roles": self.roles,
         })
-    }
-
-    /// The same as the history tells of it.
-    fn recorded(&self) -> Result<Value, StoreError> {
-        let mut value = to_value(self)?;
-        value["numbers"] = personal(&self.numbers);
-        Ok(value)
     }
 
     fn read(id: &str, document: Value) -> Result<Self, PeopleError> {
@@ -351,13 +343,14 @@ impl App {
     ) -> Result<(), PeopleError> {
         let id = before.or(after).map_or("", |group| group.id.as_str());
         let recorded =
-            |group: Option<&AccessGroup>| group.map_or(Ok(Value::Null), AccessGroup::recorded);
+            |group: Option<&AccessGroup>| group.map_or(Ok(Value::Null), |group| to_value(group));
         let change = Change {
             item: format!("access-groups/{id}"),
             action: Action::of(before.is_some(), after.is_some()),
             before: recorded(before)?,
             after: recorded(after)?,
-        };
+        }
+        .personal(Personal::these(&["/numbers"]));
         let unit = Unit {
             ops: vec![op],
             sends: Vec::new(),

@@ -442,7 +442,7 @@ impl App {
             let id = id::new(id::Kind::User, now, &*self.random);
             let mut user = User::invited(id, desk.home.clone(), email, name, now);
             user.grants.clone_from(&grants);
-            self.invite(&user, &mut unit)?;
+            self.invite(&user, &mut unit).await?;
             self.tell_administrators(&user, &grants, &mut unit).await?;
             let how = desk.change(&caller.actor(), Action::Create);
             self.change_user_as(None, user, how, unit).await?
@@ -466,7 +466,7 @@ impl App {
         }
         desk.require_whole(&user.value)?;
         let mut unit = Unit::default();
-        self.invite(&user.value, &mut unit)?;
+        self.invite(&user.value, &mut unit).await?;
         let after = user.value.clone();
         let how = desk.change(&caller.actor(), Action::Update);
         let part = "/invitation";

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     App,
     access::{Owner, parse_doc, to_doc},
-    history::{Action, Actor, Change},
+    history::{Action, Actor, Change, Personal},
     keyspace,
     settings::{Listed, Versioned},
 };
@@ -84,7 +84,8 @@ impl App {
             action: how.action,
             before: before.map_or(serde_json::Value::Null, |before| recorded(&before.value)),
             after: recorded(&after),
-        };
+        }
+        .personal(Personal::all_but(&PUBLIC).of(after.id.clone()));
         for _ in 0..ATTEMPTS {
             let mut unit = extra.clone();
             let own = unit.ops.len();
@@ -299,9 +300,12 @@ fn administers(user: &User, owner: &Owner) -> bool {
             .is_some_and(|grant| grant.role.administers())
 }
 
-/// A person as the history tells of it: without anything personal.
+/// A person as the history tells of it.
 fn recorded(user: &User) -> serde_json::Value {
     serde_json::json!({
+        "email": user.email,
+        "name": user.name,
+        "profile": user.profile,
         "status": user.status,
         "grants": user.grants,
         "two_factor": user.two_factor,
@@ -309,3 +313,12 @@ fn recorded(user: &User) -> serde_json::Value {
         "session_epoch": user.session_epoch,
     })
 }
+
+/// What of that is no personal value.
+const PUBLIC: [&str; 5] = [
+    "/status",
+    "/grants",
+    "/two_factor",
+    "/notifications",
+    "/session_epoch",
+];

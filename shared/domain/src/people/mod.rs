@@ -17,7 +17,6 @@ pub mod team;
 pub mod user;
 
 use ringfence_ports::{KeysError, StoreError};
-use serde::Serialize;
 
 use crate::{access::AccessError, settings::FieldError};
 
@@ -75,14 +74,5 @@ impl PeopleError {
     /// There is no such thing.
     pub const fn absent(what: &'static str) -> Self {
         Self::Access(AccessError::NotFound(what))
-    }
-}
-
-/// How a personal value (a name, an address, a number) stands in the history: that it is there, and
-/// nothing of it.
-pub(crate) fn personal<T: Serialize + ?Sized>(value: &T) -> serde_json::Value {
-    match serde_json::to_value(value) {
-        Ok(value) if value.is_null() || value == "" || value == serde_json::json!([]) => value,
-        _ => serde_json::json!({ "personal": true }),
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     access::{parse_doc, to_doc},
     callback::operational::{OperationalData, OperationalType},
     keyspace,
+    notification::Notice,
 };
 
 /// The windows in which attempts are counted, and how long a lock stands.
@@ -196,6 +197,18 @@ impl App {
                     message: notice(budget, until),
                 };
                 unit = self.operational_event(&config, OperationalType::PinLocked, data)?;
+                let told = self
+                    .notify(Notice::PinLocked {
+                        account: door.account.to_owned(),
+                        recording: door.recording.to_owned(),
+                        until,
+                        at: now,
+                    })
+                    .await;
+                match told {
+                    Ok(told) => unit.extend(told),
+                    Err(error) => tracing::error!(%error, "a lock goes without its mail"),
+                }
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a lock goes without its notice"),

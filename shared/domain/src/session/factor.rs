@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     MAX_GUESSES, SessionError,
-    notice::Notice,
     sms_code::{self, SentCode},
     throttle::later,
     totp::STEP_SECONDS,
@@ -14,6 +13,7 @@ use crate::{
     App,
     access::{parse_doc, to_doc},
     keyspace,
+    notification::{Notice, NotifyError, Secret},
     people::{User, credentials::Kept},
 };
 
@@ -163,13 +163,14 @@ impl App {
         }
         self.charge_sms(&user.id).await?;
         let (code, sent) = self.new_sms_code(&user.id, of, sends + 1).await?;
-        let unit = Unit {
+        let mut unit = Unit {
             ops: vec![Op::Put(Put {
                 expires_at: Some(later(self.clock.now(), sms_code::TTL)),
                 ..Put::new(key, to_doc(&sent)?, when)
             })],
-            sends: vec![self.login_notice(user, &Notice::SmsCode { to, code })?],
+            sends: Vec::new(),
         };
+        unit.extend(self.code_by_sms(user, to, code).await?);
         match self.table.commit(unit).await {
             Ok(()) => Ok(()),
             Err(StoreError::Condition { .. }) => Err(SessionError::Conflict(
@@ -177,6 +178,22 @@ impl App {
             )),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What brings a code to a number.
+    pub(crate) async fn code_by_sms(
+        &self,
+        user: &User,
+        number: String,
+        code: String,
+    ) -> Result<Unit, NotifyError> {
+        self.notify(Notice::SmsCode {
+            user: user.id.clone(),
+            number: Secret::new(number),
+            code: Secret::new(code),
+            expires_at: later(self.clock.now(), sms_code::TTL),
+        })
+        .await
     }
 
     /// Counts an SMS to a person: each costs money, and nags.

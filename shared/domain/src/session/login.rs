@@ -11,7 +11,6 @@ use super::{
     device::{Device, KNOWN_FOR, KnownDevice, SECOND_FACTOR_FOR},
     factor::{Method, Proof},
     live::{Current, StoredSession},
-    notice::Notice,
     password::Password,
     throttle::{later, network},
     token::{Ticket, Token},
@@ -20,6 +19,7 @@ use crate::{
     App,
     access::{parse_doc, to_doc},
     id, keyspace,
+    notification::{Notice, NotifyError},
     people::{MailAddress, User, credentials::Kept},
     settings::{AskSecondFactor, LoginPolicy, Versioned},
 };
@@ -162,7 +162,7 @@ impl App {
         let Some(user) = user else {
             let locked = self.was_wrong(charge).await?;
             if let (Some(until), Some(id)) = (locked, &found) {
-                self.tell_of_lock(id, until).await;
+                self.tell_of_lock(id, visitor.address, until).await;
             }
             return Err(SessionError::Wrong);
         };
@@ -303,7 +303,8 @@ impl App {
             }
         }
         if let Some(until) = self.was_wrong(charge).await? {
-            self.tell_of_lock(&ticket.user, until).await;
+            self.tell_of_lock(&ticket.user, visitor.address, until)
+                .await;
         }
         Err(SessionError::WrongCode)
     }
@@ -327,13 +328,18 @@ impl App {
 
     /// Tells a person that logins from unknown devices are locked. A lock stands whether or not it can
     /// be told of.
-    pub(crate) async fn tell_of_lock(&self, user: &str, until: Timestamp) {
+    pub(crate) async fn tell_of_lock(&self, user: &str, address: Option<IpAddr>, until: Timestamp) {
         let told = async {
             let Some(user) = self.user(user).await? else {
                 return Ok(());
             };
-            let message = self.login_notice(&user.value, &Notice::Locked { until })?;
-            self.queue.send(vec![message]).await
+            let notice = Notice::AccountLocked {
+                user: user.value.id,
+                address,
+                until,
+            };
+            let unit = self.notify(notice).await?;
+            Ok::<_, NotifyError>(self.table.commit(unit).await?)
         };
         if let Err(error) = told.await {
             tracing::warn!(%error, "a lock goes without its notice");
@@ -392,11 +398,18 @@ impl App {
                 let key = keyspace::login_address(&id, &network(address));
                 let is_new = self.table.get(&key).await?.is_none();
                 if is_new && user.value.last_login_at.is_some() {
-                    let notice = Notice::LoginFromNewAddress {
-                        address: address.to_canonical().to_string(),
+                    let notice = Notice::NewLogin {
+                        user: id.clone(),
+                        address: address.to_canonical(),
+                        device: visitor.agent.clone(),
                         at: now,
                     };
-                    sends.push(self.login_notice(&after, &notice)?);
+                    let unit = self
+                        .notify(notice)
+                        .await
+                        .map_err(|error| NotOpened::Failed(error.into()))?;
+                    ops.extend(unit.ops);
+                    sends.extend(unit.sends);
                 }
                 ops.push(Op::Put(Put {
                     expires_at: Some(later(now, KNOWN_FOR)),

@@ -1,7 +1,7 @@
 //! Links that are mailed and open once: an invitation, a new password.
 
 use jiff::{SignedDuration, Timestamp};
-use ringfence_ports::{Key, Message, Op, Put, StoreError, Unit, When};
+use ringfence_ports::{Key, Op, Put, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -9,7 +9,6 @@ use super::{
     SessionError,
     live::Current,
     login::{Addressee, NewSession, NotOpened, Opening, Visitor},
-    notice::Notice,
     password::{MIN_CHARS, MIN_CHARS_WITH_SECOND_FACTOR, Password},
     throttle::{later, network},
     token::{Ticket, Token},
@@ -19,6 +18,7 @@ use crate::{
     access::{Owner, parse_doc, to_doc},
     history::{Action, Actor},
     id, keyspace,
+    notification::{Notice, NotifyError, Secret},
     people::{
         Grant, Home, MailAddress, PeopleError, Role, User, UserChange, UserStatus,
         credentials::Credentials,
@@ -45,10 +45,8 @@ const RESET: &str = "reset";
 /// An invitation that was just made.
 #[derive(Clone, Debug)]
 pub struct Invitation {
-    /// To be committed with the person.
-    pub op: Op,
-    /// To be sent with it.
-    pub message: Message,
+    /// To be committed with the person: the link that is in force, and the mail that tells it.
+    pub unit: Unit,
     /// What the link ends with.
     pub ticket: Ticket,
     /// Until when it opens.
@@ -69,16 +67,21 @@ impl App {
     }
 
     /// Invites somebody, or does so again: a link that was mailed before no longer opens.
-    pub fn invitation(&self, user: &User) -> Result<Invitation, StoreError> {
+    pub async fn invitation(&self, user: &User) -> Result<Invitation, NotifyError> {
         let ticket = Ticket::new(&user.id, &*self.random);
         let until = later(self.clock.now(), INVITATION_TTL);
-        let notice = Notice::Invitation {
-            url: self.page_url(&format!("/invitation/{}", ticket.reveal())),
-            until,
+        let mut unit = Unit {
+            ops: vec![new_link_op(&ticket, INVITATION, until)?],
+            sends: Vec::new(),
         };
+        let notice = Notice::Invitation {
+            user: user.id.clone(),
+            link: Secret::new(format!("/invitation/{}", ticket.reveal())),
+            expires_at: until,
+        };
+        unit.extend(self.notify(notice).await?);
         Ok(Invitation {
-            op: new_link_op(&ticket, INVITATION, until)?,
-            message: self.login_notice(user, &notice)?,
+            unit,
             ticket,
             until,
         })
@@ -132,11 +135,8 @@ impl App {
             user.grants = vec![Grant::new(owner.clone(), role)];
             user
         };
-        let invitation = self.invitation(&after)?;
-        let extra = Unit {
-            ops: vec![invitation.op.clone()],
-            sends: vec![invitation.message.clone()],
-        };
+        let invitation = self.invitation(&after).await?;
+        let extra = invitation.unit.clone();
         let how = UserChange {
             owner,
             actor: &Actor::system(),
@@ -323,19 +323,25 @@ impl App {
         let ticket = Ticket::new(&found, &*self.random);
         let until = later(self.clock.now(), RESET_TTL);
         let mut op = new_link_op(&ticket, RESET, until)?;
-        let mut sends = Vec::new();
-        if let Some(user) = user.filter(User::is_active) {
-            let url = self.page_url(&format!("/reset/{}", ticket.reveal()));
-            let notice = Notice::PasswordReset { url, until };
-            sends.push(self.login_notice(&user, &notice)?);
-        } else if let Op::Put(put) = &mut op {
+        // For nobody too, who is then found to be gone: sealing the link takes its time.
+        let notice = self
+            .notify(Notice::PasswordReset {
+                user: found,
+                link: Secret::new(format!("/reset/{}", ticket.reveal())),
+                expires_at: until,
+            })
+            .await?;
+        if !user.is_some_and(|user| user.is_active())
+            && let Op::Put(put) = &mut op
+        {
             // A write like the other's, to a place that nothing reads.
             put.key = Key::new(mail.pk, RESET);
         }
-        let unit = Unit {
+        let mut unit = Unit {
             ops: vec![op],
-            sends,
+            sends: Vec::new(),
         };
+        unit.extend(notice);
         Ok(self.table.commit(unit).await?)
     }
 
@@ -357,14 +363,24 @@ impl App {
         };
         let mut after = user.value.clone();
         after.session_epoch += 1;
-        let extra = Unit {
-            ops: vec![use_up, kept.replace(&after.id, &credentials)?],
-            sends: vec![self.login_notice(&after, &Notice::PasswordChanged)?],
+        let mut extra = Unit {
+            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            sends: Vec::new(),
         };
+        extra.extend(self.password_changed(&after, visitor).await?);
         self.change_login(&user, after, "/password", visitor, extra)
             .await
             .map_err(used_up)?;
         Ok(())
+    }
+
+    async fn password_changed(&self, user: &User, visitor: &Visitor) -> Result<Unit, NotifyError> {
+        self.notify(Notice::PasswordChanged {
+            user: user.id.clone(),
+            address: visitor.address,
+            at: self.clock.now(),
+        })
+        .await
     }
 
     /// Changes the password within a session. All other sessions end; this one goes on under a new
@@ -393,14 +409,15 @@ impl App {
         };
         let mut stored = session.stored.clone();
         stored.epoch = after.session_epoch;
-        let extra = Unit {
+        let mut extra = Unit {
             ops: vec![
                 kept.replace(id, &credentials)?,
                 Op::Delete(keyspace::session(id, &session.key_hash), When::Present),
                 stored.put(id, &ticket.token.hash(), When::Absent)?,
             ],
-            sends: vec![self.login_notice(&after, &Notice::PasswordChanged)?],
+            sends: Vec::new(),
         };
+        extra.extend(self.password_changed(&after, visitor).await?);
         self.change_login(user, after, "/password", visitor, extra)
             .await?;
         Ok(ticket)

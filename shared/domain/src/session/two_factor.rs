@@ -3,6 +3,8 @@
 //! What one logs in with is changed only by somebody who has shown the second factor (or, without one,
 //! the password) within [`super::CONFIRMED_FOR`].
 
+use std::net::IpAddr;
+
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Op, Put, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,6 @@ use super::{
     SessionError,
     live::Current,
     login::Visitor,
-    notice::Notice,
     recovery::RecoveryCodes,
     sms_code::{self, SentCode},
     throttle::later,
@@ -23,6 +24,7 @@ use crate::{
     access::{Caller, Owner, parse_doc, to_doc},
     history::Action,
     keyspace,
+    notification::{Notice, NotifyError},
     people::{
         TwoFactorSummary, User, UserChange,
         credentials::{Credentials, Kept, Sealed},
@@ -250,13 +252,14 @@ impl App {
             is_old,
             sent,
         };
-        let unit = Unit {
+        let mut unit = Unit {
             ops: vec![Op::Put(Put {
                 expires_at: Some(later(self.clock.now(), sms_code::TTL)),
                 ..Put::new(key, to_doc(&pending)?, when)
             })],
-            sends: vec![self.login_notice(user, &Notice::SmsCode { to, code })?],
+            sends: Vec::new(),
         };
+        unit.extend(self.code_by_sms(user, to, code).await?);
         match self.table.commit(unit).await {
             Err(StoreError::Condition { .. }) => Err(SessionError::WrongCode),
             done => Ok(done?),
@@ -352,7 +355,17 @@ impl App {
             ..kept.value.clone()
         };
         let what = "New recovery codes were made.";
-        let extra = self.factor_unit(user, session, &kept, &after, Vec::new(), what)?;
+        let extra = self
+            .factor_unit(
+                user,
+                session,
+                &kept,
+                &after,
+                Vec::new(),
+                what,
+                visitor.address,
+            )
+            .await?;
         self.change_login(user, summarised(&user.value, &after), PART, visitor, extra)
             .await?;
         Ok(codes)
@@ -375,7 +388,9 @@ impl App {
             after.recovery = hashes;
             shown = Some(codes);
         }
-        let extra = self.factor_unit(user, session, kept, &after, ops, what)?;
+        let extra = self
+            .factor_unit(user, session, kept, &after, ops, what, visitor.address)
+            .await?;
         self.change_login(user, summarised(&user.value, &after), PART, visitor, extra)
             .await?;
         Ok(shown)
@@ -399,7 +414,17 @@ impl App {
             }
             after.recovery = RecoveryCodes::default();
         }
-        let extra = self.factor_unit(user, session, kept, &after, Vec::new(), what)?;
+        let extra = self
+            .factor_unit(
+                user,
+                session,
+                kept,
+                &after,
+                Vec::new(),
+                what,
+                visitor.address,
+            )
+            .await?;
         self.change_login(user, summarised(&user.value, &after), PART, visitor, extra)
             .await?;
         Ok(())
@@ -407,7 +432,8 @@ impl App {
 
     /// The rows beside the person's own: its credentials, and the session, which is good for everything
     /// once there is a second factor.
-    fn factor_unit(
+    #[expect(clippy::too_many_arguments, reason = "one change, all that it touches")]
+    async fn factor_unit(
         &self,
         user: &Versioned<User>,
         session: &Current,
@@ -415,6 +441,7 @@ impl App {
         after: &Credentials,
         mut ops: Vec<Op>,
         what: &str,
+        address: Option<IpAddr>,
     ) -> Result<Unit, SessionError> {
         let id = user.value.id.as_str();
         ops.push(kept.replace(id, after)?);
@@ -423,13 +450,27 @@ impl App {
             stored.is_limited = false;
             ops.push(stored.put(id, &session.key_hash, When::Present)?);
         }
-        let notice = Notice::TwoFactorChanged {
-            what: what.to_owned(),
-        };
-        Ok(Unit {
+        let mut unit = Unit {
             ops,
-            sends: vec![self.login_notice(&user.value, &notice)?],
+            sends: Vec::new(),
+        };
+        unit.extend(self.factor_changed(id, what, address).await?);
+        Ok(unit)
+    }
+
+    async fn factor_changed(
+        &self,
+        user: &str,
+        what: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Unit, NotifyError> {
+        self.notify(Notice::TwoFactorChanged {
+            user: user.to_owned(),
+            what: what.to_owned(),
+            address,
+            at: self.clock.now(),
         })
+        .await
     }
 
     /// Takes somebody's second factors and recovery codes away, and ends its sessions, for who has lost
@@ -452,13 +493,14 @@ impl App {
         };
         let mut after = summarised(&user.value, &credentials);
         after.session_epoch += 1;
-        let notice = Notice::TwoFactorChanged {
-            what: "An administrator reset your second factor.".to_owned(),
-        };
-        let extra = Unit {
+        let mut extra = Unit {
             ops: vec![kept.replace(id, &credentials)?],
-            sends: vec![self.login_notice(&after, &notice)?],
+            sends: Vec::new(),
         };
+        // Not from where: that is the administrator's address.
+        let what =
+            "An administrator reset your second factor. Set it up again when you next log in.";
+        extra.extend(self.factor_changed(id, what, None).await?);
         let how = UserChange {
             owner,
             actor: &caller.actor(),
