@@ -2,7 +2,7 @@
 // a picture of each page, phone and desktop, light and dark.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
@@ -11,6 +11,7 @@ import { chromium } from "playwright-core";
 import { start } from "./server.mjs";
 
 const PIN = "402817";
+const customerKey = () => readFile(new URL("../../shared/sealing/tests/customer.public.pem", import.meta.url), "utf8");
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 let server, browser;
 
@@ -49,7 +50,7 @@ async function visit(options = {}) {
 
 async function accessible(page) {
   // By the debugger, as our own policy lets in no script but the page's.
-  const source = await (await import("node:fs/promises")).readFile(axe, "utf8");
+  const source = await readFile(axe, "utf8");
   await page.evaluate(source);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   assert.deepEqual(violations.map((violation) => `${violation.id}: ${violation.nodes[0].html}`), []);
@@ -126,6 +127,47 @@ test("a seek after the audio's URL has expired asks for another and goes on", as
   assert.deepEqual(faults, []);
 });
 
+test("when the PIN is over it says so, and goes on from there once that is given again", async () => {
+  const { page, context, faults } = await visit();
+  const recording = await server.recording(1800);
+  await page.goto(await server.link(recording));
+  await give(page, PIN);
+  await page.evaluate(() => document.querySelector("audio").play());
+  await until(page, (now) => now.at > 0.2, "it plays");
+  await context.clearCookies();
+  server.expireAudio();
+  await page.evaluate(() => { document.querySelector("audio").currentTime = 1500; });
+  const again = page.getByRole("link", { name: "Load the page again" });
+  await again.waitFor();
+  await accessible(page);
+  await again.focus();
+  await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  await give(page, PIN);
+  await page.evaluate(() => document.querySelector("audio").play());
+  await until(page, (now) => now.at > 1500.2, "it goes on where it was");
+  assert.deepEqual(faults, []);
+});
+
+test("what only the customer can open is there to be downloaded, with its key", async () => {
+  await server.settings({ access: "pin", pin: PIN, encryption: "customer", public_key: await customerKey() });
+  const recording = await server.recording(5);
+  await server.settings({ access: "pin", pin: PIN });
+  const { page, faults } = await visit();
+  await page.goto(await server.link(recording));
+  await give(page, PIN);
+  assert.equal(await page.locator("audio").count(), 0, "no player");
+  await accessible(page);
+  const files = {};
+  for (const name of ["Download the recording, encrypted", "Download its key, encrypted"]) {
+    await page.getByRole("link", { name }).focus();
+    const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+    files[download.suggestedFilename().replace(recording, "")] = await readFile(await download.path());
+  }
+  assert.equal(JSON.parse(files[".key.json"]).format, "ringfence/sealing/1");
+  assert.equal(files[".sealed"].toString("latin1", 0, 6), "RFSEAL");
+  assert.deepEqual(faults, []);
+});
+
 test("audio that Ringfence decrypts itself plays and seeks as well", async () => {
   await server.settings({ access: "pin", pin: PIN, encryption: "client" });
   const { page, faults } = await visit();
@@ -182,6 +224,9 @@ test("no page is wider than the screen, in either scheme", async () => {
   const folder = process.env.RINGFENCE_SCREENSHOTS;
   if (folder) await mkdir(folder, { recursive: true });
   const [first, second, third] = [await server.recording(), await server.recording(), await server.recording()];
+  await server.settings({ access: "pin", pin: PIN, encryption: "customer", public_key: await customerKey() });
+  const sealed = await server.link(await server.recording(5));
+  await server.settings({ access: "pin", pin: PIN });
   const gone = await server.link(third);
   await server.api("DELETE", `/recordings/${third}/links`);
   const locked = await server.link(second);
@@ -206,6 +251,9 @@ test("no page is wider than the screen, in either scheme", async () => {
       }
       await give(page, PIN);
       await shoot("player");
+      await page.goto(sealed);
+      await give(page, PIN);
+      await shoot("download");
       await page.goto(gone);
       await shoot("gone");
       await page.goto(locked);

@@ -341,6 +341,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "",
     ),
     (
+        "POST",
+        "/v1/accounts/{account}/recordings/rewrap",
+        Account(RecordingsWrite),
+        "{}",
+    ),
+    (
         "GET",
         "/v1/accounts/{account}/recordings/{recording}/key",
         Account(RecordingsRead),

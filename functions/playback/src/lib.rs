@@ -43,11 +43,12 @@ pub fn plain_router() -> Router<AppState> {
 }
 
 fn files() -> Router<AppState> {
-    Router::new()
-        .route("/r/", any(unknown))
-        .route("/r/{token}/", any(unknown))
-        .route("/r/{token}/{*other}", any(unknown))
-        .route("/r/-/{*other}", any(unknown))
+    let strange = ["/r/", "/r/{token}/", "/r/{token}/{*other}", "/r/-/{*other}"];
+    strange
+        .into_iter()
+        .fold(Router::new(), |router, path| {
+            router.route(path, any(unknown))
+        })
         .route("/r/-/style.css", get(assets::style))
         .route("/r/-/player.js", get(assets::player))
         .route("/r/-/icon.svg", get(assets::icon))

@@ -24,6 +24,7 @@ ringfence_http::routes! {
     recordings::links::delete,
     recordings::link::delete,
     recordings::listens::get,
+    recordings::rewrap::post,
 }
 
 /// Works on the queue of objects that may have become recordings.

@@ -1105,3 +1105,68 @@ async fn without_a_fit_key_of_the_customers_nothing_is_stored_and_the_sender_is_
     assert!(!test.blobs.keys().contains(&key));
     assert_eq!(ids(&list(&test, "status=available").await).len(), 2);
 }
+
+async fn wrapped_key(test: &TestApp, recording: &str) -> String {
+    let key = keyspace::recording(&test.account, recording).unwrap();
+    let row = test.app.table.get(&key).await.unwrap().unwrap();
+    let doc: Value = serde_json::from_str(&row.doc).unwrap();
+    doc["sealing"]["wrapped_key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn keys_are_wrapped_anew_and_the_audio_is_not_touched() {
+    let test = app().await;
+    let at = path(&test, "/settings/recordings");
+    let audio = wav(1);
+    let mut made = Vec::new();
+    for n in 0..103 {
+        let encryption = ["client", "customer", "provider"][if n < 101 { 0 } else { n - 100 }];
+        if n == 0 || n > 100 {
+            let document = json!({"encryption": encryption, "public_key": PUBLIC});
+            recording_settings(&test, &at, document).await;
+        }
+        let mut told = facts(&audio);
+        told["call_id"] = json!(format!("call-{n}"));
+        let answer = register(&test, told).await;
+        if n <= 101 {
+            assert_eq!(send(&test, &answer, audio.clone()).await.status, 200);
+        }
+        made.push(id(&answer));
+    }
+    let mut before = Vec::new();
+    for recording in &made[..102] {
+        before.push(wrapped_key(&test, recording).await);
+    }
+    let objects: Vec<_> = test
+        .blobs
+        .keys()
+        .into_iter()
+        .map(|key| (test.blobs.bytes(&key), key))
+        .collect();
+    let rewrap = path(&test, "/recordings/rewrap");
+    let (mut done, mut requests, mut cursor) = (0, 0, Value::Null);
+    loop {
+        let answer = test
+            .request("POST", &rewrap, json!({"cursor": cursor}))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        done += answer.json["rewrapped"].as_u64().unwrap();
+        requests += 1;
+        cursor = answer.json["next_cursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!((done, requests), (101, 2));
+    for (n, recording) in made[..102].iter().enumerate() {
+        let now = wrapped_key(&test, recording).await;
+        assert_eq!(now == before[n], n == 101, "only the customer's stays: {n}");
+    }
+    for (bytes, key) in objects {
+        assert_eq!(test.blobs.bytes(&key), bytes);
+    }
+    let at = path(&test, &format!("/recordings/{}/audio", made[0]));
+    assert_eq!(test.request("GET", &at, Value::Null).await.bytes, audio);
+    let odd = test.request("POST", &rewrap, json!({"cursor": "x"})).await;
+    assert_eq!(odd.status, 400);
+}

@@ -260,3 +260,30 @@ async fn whoever_hangs_up_is_locked_out_and_told_of_all_the_same() {
         .advance(std::time::Duration::from_secs(15 * 60 - 1));
     assert_eq!(world.give(&path, "402817").await.status, 429);
 }
+
+#[tokio::test]
+async fn a_burst_over_the_end_of_a_window_has_no_second_budget() {
+    let world = protected().await;
+    for (before, after) in [(4, 1), (1, 4)] {
+        let recording = world.recording().await;
+        let (path, _) = world.link(&recording).await;
+        let to_the_end = 900 - world.test.app.clock.now().as_second().rem_euclid(900) - 1;
+        let to_the_end = std::time::Duration::from_secs(to_the_end.unsigned_abs());
+        world.test.clock.advance(to_the_end);
+        for _ in 0..before {
+            assert_eq!(world.give(&path, "0000").await.status, 403);
+        }
+        world.test.clock.advance(std::time::Duration::from_secs(2));
+        for _ in 0..after {
+            assert_eq!(world.give(&path, "0000").await.status, 403);
+        }
+        let locked = world.give(&path, "402817").await;
+        assert_eq!(locked.status, 429);
+        assert_eq!(locked.headers["retry-after"], "900");
+        assert_eq!(world.test.pins.take(), 5);
+        world.test.clock.advance(std::time::Duration::from_mins(15));
+        assert_eq!(world.give(&path, "402817").await.status, 303);
+        world.test.pins.take();
+    }
+    assert_eq!(notices(&world).await, 2, "one for each recording");
+}

@@ -113,10 +113,11 @@ pub(crate) async fn put(
     Ok(Json(shown(&config, recording)))
 }
 
-/// A body as the store takes it. One that breaks off is not stored.
+/// A body as the store takes it. One that breaks off, because its sender went away or was too slow, is not
+/// what was announced: nothing of it is stored.
 fn bytes(body: Body) -> ringfence_ports::ByteStream {
     Box::pin(
         body.into_data_stream()
-            .map(|part| part.map_err(|_| BlobError::Invalid("the body broke off"))),
+            .map(|part| part.map_err(|_| BlobError::Mismatch)),
     )
 }

@@ -10,6 +10,7 @@ pub(crate) mod listens;
 pub(crate) mod one;
 pub(crate) mod pin;
 pub(crate) mod register;
+pub(crate) mod rewrap;
 
 use jiff::Timestamp;
 use ringfence_domain::{

@@ -235,21 +235,29 @@ fn notice(budget: &Budget, until: Option<Timestamp>) -> String {
 
 fn budgets(door: Door<'_>, now: Timestamp) -> Vec<Budget> {
     let seconds = LOCK.as_secs().max(1);
-    let window = now.as_second().div_euclid(seconds);
-    let window_ends = Timestamp::from_second((window + 1) * seconds).unwrap_or(Timestamp::MAX);
-    let windowed = |scope: &str, max, what| Budget {
-        counter: keyspace::pin_attempts(scope, window),
-        max,
-        window_ends: Some(window_ends),
-        lock: keyspace::pin_lock(scope),
-        what,
+    let shifted = |scope: &str, counter: &str, shift: i64, max, what| {
+        let window = (now.as_second() + shift).div_euclid(seconds);
+        let ends = Timestamp::from_second((window + 1) * seconds - shift);
+        Budget {
+            counter: keyspace::pin_attempts(counter, window),
+            max,
+            window_ends: Some(ends.unwrap_or(Timestamp::MAX)),
+            lock: keyspace::pin_lock(scope),
+            what,
+        }
     };
-    // The tightest first: a burst on one recording touches nothing else.
-    let mut budgets = vec![windowed(
-        door.recording,
-        RECORDING_ATTEMPTS,
-        "for one recording",
-    )];
+    let windowed = |scope: &str, max, what| shifted(scope, scope, 0, max, what);
+    // The tightest first: a burst on one recording touches nothing else. It is counted in two rows of
+    // windows, one of them half a window later, so that a burst over the end of one window is whole in
+    // another.
+    let late = format!("{}/late", door.recording);
+    let mut budgets: Vec<Budget> = [(door.recording, 0), (late.as_str(), seconds / 2)]
+        .into_iter()
+        .map(|(counter, shift)| {
+            let (max, what) = (RECORDING_ATTEMPTS, "for one recording");
+            shifted(door.recording, counter, shift, max, what)
+        })
+        .collect();
     if let Some(address) = door.address {
         let scope = format!("{}/{}", door.account, network(address));
         budgets.push(windowed(&scope, ADDRESS_ATTEMPTS, "from one address"));

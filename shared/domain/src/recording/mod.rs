@@ -22,6 +22,7 @@ mod list;
 mod listen;
 mod no_blobs;
 mod register;
+mod rewrap;
 mod sealed;
 mod store;
 
@@ -45,6 +46,7 @@ pub use listen::{Listen, Listener, Played, Range, RangeError};
 pub use no_blobs::NoBlobs;
 pub(crate) use register::RecordingDays;
 pub use register::{Facts, MAX_AUDIO_BYTES, Registered, UPLOAD_TTL, parse_sha256};
+pub use rewrap::Rewrapped;
 pub(crate) use store::announcement_id;
 
 /// What has become of a recording's audio.
