@@ -28,6 +28,9 @@ const WAITS: [u64; 5] = [5, 30, 120, 600, 900];
 /// How many different holds a receipt names.
 const MAX_HOLDS_NAMED: usize = 1_000;
 
+/// The parts of the store that recordings' objects lie in, each with a folder for each account.
+const ROOTS: [&str; 3] = ["imports", "recordings", "staging"];
+
 /// How many pages in a row may hold nothing but other things before a shorter way is tried.
 const MISSES: usize = 1;
 
@@ -316,7 +319,7 @@ impl App {
     ) -> Result<Vec<usize>, DeletionError> {
         let mut left = Vec::new();
         let mut stack = Vec::new();
-        for root in ["imports", "recordings"] {
+        for root in ROOTS {
             let root = format!("{root}/{account}/");
             let start = targets.partition_point(|(target, _)| *target < root);
             let group = targets.get(start..).unwrap_or_default();
@@ -469,7 +472,7 @@ impl<'a> Listing<'a> {
 
 /// The part of the store that a key of an account lies in; `None`: it is not the account's.
 fn root_of(account: &str, key: &str) -> Option<&'static str> {
-    ["imports", "recordings"].into_iter().find(|root| {
+    ROOTS.into_iter().find(|root| {
         key.strip_prefix(root)
             .and_then(|rest| rest.strip_prefix('/'))
             .and_then(|rest| rest.strip_prefix(account))
