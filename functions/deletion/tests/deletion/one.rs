@@ -239,6 +239,9 @@ async fn the_key_of_an_encrypted_recording_goes_with_it() {
         found.unwrap().recording
     };
     let sealing = stored().await.sealing.unwrap();
+    // Left behind in the clear where it waited to be encrypted.
+    let staged = format!("staging/{}/{}/audio", world.test.account, made.id);
+    world.test.blobs.insert(&staged, "audio/wav", "clear");
     let done = world.call("DELETE", &at, Value::Null).await;
     assert_eq!(done.json["receipt"]["bytes_deleted"], sealing.length);
     assert_eq!(stored().await.sealing, None);

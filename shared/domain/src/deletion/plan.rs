@@ -9,6 +9,7 @@ use crate::{
     access::{parse_doc, to_doc},
     keyspace,
     recording::{self, Recording, blob_key},
+    settings::EncryptionMode,
 };
 
 /// How many objects a part of the manifest names: what one call of the store deletes.
@@ -92,13 +93,22 @@ impl Outcome {
     }
 }
 
-/// The objects of a recording.
+/// The objects of a recording, and where more of it might be.
 pub(super) fn objects(recording: &Recording) -> Vec<Object> {
     let usual = blob_key(&recording.account, &recording.id);
     let own = (recording.blob.clone(), recording.blob_version.clone());
     let copies = recording.copies.iter();
     // What was sealed stood there in the clear before.
     let import = recording.import.iter().map(|key| (key.clone(), None));
+    // Audio that is to be encrypted may have stood there in the clear: looked at, and deleted if it does.
+    let staged = (recording.encryption != EncryptionMode::Provider).then(|| Object {
+        key: Some(format!(
+            "staging/{}/{}/audio",
+            recording.account, recording.id
+        )),
+        version: None,
+        gone: true,
+    });
     std::iter::once(own)
         .chain(copies.map(|copy| (copy.blob.clone(), copy.version.clone())))
         .chain(import)
@@ -107,6 +117,7 @@ pub(super) fn objects(recording: &Recording) -> Vec<Object> {
             version,
             gone: false,
         })
+        .chain(staged)
         .collect()
 }
 
@@ -119,6 +130,11 @@ impl Entry {
             outcome: Outcome::Planned,
             holds: Vec::new(),
         }
+    }
+
+    /// How many objects a call to delete them names.
+    fn to_delete(&self) -> usize {
+        self.objects.iter().filter(|object| !object.gone).count()
     }
 
     /// About how many bytes of JSON it takes.
@@ -162,7 +178,7 @@ impl App {
             let mut taken = Vec::with_capacity(found.len());
             for recording in found {
                 let entry = Entry::of(&recording);
-                let fits = job.open + entry.objects.len() <= CHUNK_OBJECTS
+                let fits = job.open + entry.to_delete() <= CHUNK_OBJECTS
                     && weight + entry.weight() <= CHUNK_BYTES;
                 if !fits && job.open > 0 && !job.dry_run {
                     is_full = true;
@@ -172,7 +188,7 @@ impl App {
                 job.planned += 1;
                 job.planned_bytes = job.planned_bytes.saturating_add(entry.bytes);
                 if !job.dry_run {
-                    job.open += entry.objects.len();
+                    job.open += entry.to_delete();
                     weight += entry.weight();
                     chunk.entries.push(entry);
                 }

@@ -364,7 +364,7 @@ impl App {
         let mut after = user.value.clone();
         after.session_epoch += 1;
         let mut extra = Unit {
-            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            ops: vec![use_up, kept.replace(&after.id, &credentials)?],
             sends: Vec::new(),
         };
         extra.extend(self.password_changed(&after, visitor).await?);
