@@ -21,10 +21,12 @@
 
 pub mod api;
 pub mod blobs;
+pub mod mail;
 mod pages;
 mod running;
 pub mod server;
 mod setup;
 
-pub use running::{Config, Drained, Running, StartError, start};
+pub use mail::{MailConfig, Post};
+pub use running::{Config, Drained, Running, StartError, origin_of, start};
 pub use setup::{Sample, new_key, open};

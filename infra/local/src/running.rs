@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ringfence_domain::{App, keyspace, settings::SettingsError};
-use ringfence_embedded::{Embedded, OpenError, Pump, PumpOptions};
+use ringfence_embedded::{Embedded, OpenError, Pump, PumpOptions, SmtpServerError};
 use ringfence_ports::OBJECTS;
 use ringfence_webhook::{
     Policy, Subnet,
@@ -13,7 +13,9 @@ use ringfence_webhook::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    api, blobs, server,
+    api, blobs,
+    mail::{self, MailConfig, Post},
+    server,
     setup::{self, Sample},
 };
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub resolver: Arc<dyn Resolve>,
     /// How callbacks are sent.
     pub sending: send::Options,
+    /// How mail is sent.
+    pub mail: MailConfig,
 }
 
 impl Config {
@@ -54,6 +58,7 @@ impl Config {
             grace: Duration::from_secs(10),
             resolver: Arc::new(SystemResolver),
             sending: send::Options::default(),
+            mail: MailConfig::default(),
         }
     }
 }
@@ -75,6 +80,9 @@ pub enum StartError {
     /// The data folder cannot be opened.
     #[error(transparent)]
     Folder(#[from] OpenError),
+    /// Mail could not be sent.
+    #[error("mail could not be sent: {0}")]
+    Mail(#[from] SmtpServerError),
     /// Callbacks could not be sent.
     #[error("callbacks could not be sent: {0}")]
     Sender(#[from] SenderError),
@@ -99,6 +107,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What to start with.
     pub sample: Sample,
+    /// Where mail goes.
+    pub post: Post,
     // Not `Debug`; an `App` holds ports.
     parts: Parts,
 }
@@ -141,24 +151,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .fold(Policy::public(), Policy::allow_subnet);
     let (store, mut app) = setup::open(&config.data, policy, config.resolver, config.sending)?;
     app.public_origin.clone_from(&config.public_url);
-    app.local_origin = Some(format!("http://{address}"));
+    app.local_origin = Some(origin_of(address));
+    let origin = app.link_origin().to_owned();
+    let (post, outlets) = mail::outlets(&config.data, config.mail, origin, &app.clock)?;
     let sample = setup::sample(&app).await?;
-    // Whatever made them fail, a new start is a new chance.
-    for queue in [
-        keyspace::DISPATCH,
-        keyspace::JOBS,
-        keyspace::RECORDINGS,
-        OBJECTS,
-    ] {
-        let count = store.redrive(queue).await.map_err(SettingsError::from)?;
-        if count > 0 {
-            tracing::warn!(
-                queue = queue.0,
-                count,
-                "messages that had been given up are tried again"
-            );
-        }
-    }
+    redrive(&store).await?;
     let app = Arc::new(app);
 
     let (stop, stopped) = watch::channel(false);
@@ -201,6 +198,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             },
         )
         .consumer(
+            keyspace::NOTIFY,
+            Arc::new(outlets.consumer(app.clone())),
+            few_at_a_time(config.grace),
+        )
+        .consumer(
             keyspace::RECORDINGS,
             recordings.clone(),
             few_at_a_time(config.grace),
@@ -213,6 +215,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running {
         address,
         sample,
+        post,
         parts: Parts {
             app,
             store,
@@ -222,6 +225,27 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             sweeping,
         },
     })
+}
+
+/// Whatever made messages fail, a new start is a new chance.
+async fn redrive(store: &Embedded) -> Result<(), SettingsError> {
+    for queue in [
+        keyspace::DISPATCH,
+        keyspace::JOBS,
+        keyspace::NOTIFY,
+        keyspace::RECORDINGS,
+        OBJECTS,
+    ] {
+        let count = store.redrive(queue).await?;
+        if count > 0 {
+            tracing::warn!(
+                queue = queue.0,
+                count,
+                "messages that had been given up are tried again"
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Running {
@@ -265,7 +289,7 @@ impl Running {
     }
 }
 
-/// For objects that are looked at: each costs a read of the store.
+/// For objects that are looked at, each a read of the store, and mails, each a conversation.
 fn few_at_a_time(grace: Duration) -> PumpOptions {
     PumpOptions {
         max_in_flight: 16,
@@ -273,6 +297,18 @@ fn few_at_a_time(grace: Duration) -> PumpOptions {
         grace,
         ..PumpOptions::default()
     }
+}
+
+/// Where to reach a server from this machine.
+pub fn origin_of(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    format!("http://{address}")
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {

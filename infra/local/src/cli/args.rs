@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use ringfence_domain::{access::Scope, id};
+use ringfence_ports::Mailbox;
 use ringfence_webhook::{Subnet, Verifier};
 
 /// The command line.
@@ -41,6 +42,8 @@ pub enum Command {
     History(History),
     /// Invite an administrator, while the server is stopped: the first one, who invites all others
     Invite(Invite),
+    /// Show the mails and texts that became files, because no mail server is set
+    Outbox(Outbox),
     /// Receive callbacks, verify their signatures and print them: an integrator's receiver
     Listen(Listen),
     /// Play a day of a small call centre and watch its callbacks arrive
@@ -83,6 +86,27 @@ pub struct Serve {
     /// Its own address as the world sees it.
     #[arg(long, help = "The address under which the world reaches this server,\nsuch as https://calls.example.com", value_name = "URL", env = "RINGFENCE_PUBLIC_URL", hide_env_values = true, value_parser = origin)]
     pub public_url: Option<String>,
+    /// The server that mail goes to.
+    #[arg(
+        long,
+        help = "The server that mail goes to, such as smtps://USER:PASSWORD@mail.example.com\n(better in the environment, where no list of processes shows it; unless given,\nmail becomes files in the data folder: ringfence outbox)",
+        value_name = "URL",
+        env = "RINGFENCE_SMTP_URL",
+        hide_env_values = true
+    )]
+    pub smtp_url: Option<SecretUrl>,
+    /// Who else may vouch for that server.
+    #[arg(
+        long,
+        help = "A file of certificate authorities (PEM) that may vouch for that server too",
+        value_name = "FILE",
+        env = "RINGFENCE_SMTP_CA",
+        hide_env_values = true
+    )]
+    pub smtp_ca: Option<PathBuf>,
+    /// Who mail is from.
+    #[arg(long, help = "Who mail is from, such as 'Ringfence <ringfence@example.com>'", value_name = "SENDER", env = "RINGFENCE_MAIL_FROM", hide_env_values = true, value_parser = mailbox)]
+    pub mail_from: Option<Mailbox>,
     /// How logs are written (to standard error)
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, env = "RINGFENCE_LOG", hide_env_values = true)]
     pub log: LogFormat,
@@ -233,6 +257,16 @@ pub struct Verify {
     pub checkpoint: Option<PathBuf>,
 }
 
+/// Options of `outbox`.
+#[derive(Debug, clap::Args)]
+pub struct Outbox {
+    /// The message to show, by its name in the list; unless given, the list is shown
+    pub message: Option<String>,
+    /// The data folder
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
 /// Options of `invite`.
 #[derive(Debug, clap::Args)]
 pub struct Invite {
@@ -350,6 +384,35 @@ fn origin(text: &str) -> Result<String, &'static str> {
     } else {
         Err(WRONG)
     }
+}
+
+/// A URL with a password in it. Nothing shows it, not even the error that it is none.
+#[derive(Clone)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// The URL.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretUrl")
+    }
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, &'static str> {
+    Mailbox::parse(text).ok_or(
+        "expected a mail address, with or without a name: 'Ringfence <ringfence@example.com>'",
+    )
 }
 
 fn scope(name: &str) -> Result<Scope, String> {

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
 use ringfence_domain::people::PeopleError;
-use ringfence_embedded::OpenError;
+use ringfence_embedded::{OpenError, SmtpServerError};
 use ringfence_local::StartError;
 use ringfence_ports::StoreError;
 
@@ -38,6 +38,16 @@ pub enum Failure {
     Store(#[from] StoreError),
     #[error("nobody was invited: {0}")]
     People(#[from] PeopleError),
+    #[error("RINGFENCE_SMTP_URL: {0}")]
+    Smtp(SmtpServerError),
+    #[error(
+        "mail needs a sender that the server takes it from: --mail-from 'Ringfence <ringfence@example.com>'"
+    )]
+    NoSender,
+    #[error("{} cannot be read", .0.display())]
+    NoFile(PathBuf),
+    #[error("the outbox folder cannot be read: {0}")]
+    Outbox(io::Error),
     #[error("the demo's own folder cannot be used: {0}")]
     Scratch(io::Error),
     #[error("the demo went wrong: {0}")]

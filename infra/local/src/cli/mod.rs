@@ -9,6 +9,7 @@ mod invite;
 mod key;
 mod listen;
 mod log;
+mod outbox;
 mod receiver;
 mod serve;
 
@@ -34,6 +35,7 @@ pub fn run() -> ExitCode {
         Some(Command::Key(key)) => run_async(key::key(key)),
         Some(Command::History(history)) => history::history(history),
         Some(Command::Invite(args)) => run_async(invite::invite(args)),
+        Some(Command::Outbox(outbox)) => outbox::outbox(&outbox),
         Some(Command::Listen(listen)) => run_async(listen::listen(listen)),
         Some(Command::Demo(demo)) => run_async(demo::demo(demo)),
     };

@@ -2,7 +2,9 @@
 
 use std::{io::Write as _, path::Path};
 
-use ringfence_local::{Config, Drained, Running};
+use ringfence_embedded::SmtpServer;
+pub use ringfence_local::origin_of;
+use ringfence_local::{Config, Drained, MailConfig, Running};
 use ringfence_webhook::Subnet;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,6 +22,7 @@ pub async fn serve(args: Serve) -> Result<(), Failure> {
         listen: args.listen,
         allow_subnets: args.allow_subnets.clone(),
         public_url: args.public_url.clone(),
+        mail: mail(&args)?,
         ..Config::new(&args.data)
     };
     let running = ringfence_local::start(config).await?;
@@ -39,6 +42,27 @@ pub async fn serve(args: Serve) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// How mail is sent.
+fn mail(args: &Serve) -> Result<MailConfig, Failure> {
+    let Some(url) = &args.smtp_url else {
+        return Ok(MailConfig {
+            from: args.mail_from.clone(),
+            ..MailConfig::default()
+        });
+    };
+    let mut server: SmtpServer = url.reveal().parse().map_err(Failure::Smtp)?;
+    if let Some(file) = &args.smtp_ca {
+        let pem = std::fs::read(file).map_err(|_| Failure::NoFile(file.clone()))?;
+        server = server.trusting(pem).map_err(Failure::Smtp)?;
+    }
+    // A server that carries mail on takes it from an address that is known to it.
+    let from = args.mail_from.clone().ok_or(Failure::NoSender)?;
+    Ok(MailConfig {
+        server: Some(server),
+        from: Some(from),
+    })
 }
 
 /// Ctrl-C and SIGTERM.
@@ -84,6 +108,7 @@ fn greeting(running: &Running, args: &Serve) -> String {
         format!("  Address   {origin}"),
         format!("  API       {origin}/docs"),
         format!("  Data      {}", folder.display()),
+        format!("  Mail      {}", running.post),
     ];
     if let Some(account) = &running.sample.account {
         let what = if running.sample.new_key.is_some() {
@@ -143,18 +168,6 @@ fn first_request(origin: &str) -> Vec<String> {
             .to_owned(),
         format!("    {data}"),
     ]
-}
-
-/// Where to reach a server from this machine.
-pub fn origin_of(mut address: std::net::SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    format!("http://{address}")
 }
 
 fn list(subnets: &[Subnet]) -> String {
