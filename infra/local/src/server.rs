@@ -144,8 +144,9 @@ async fn serve_connection<H, F>(
     let _ = stream.set_nodelay(true);
     let address = ClientAddress(peer.ip().to_canonical());
     let service = service_fn(move |request: Request<Incoming>| {
+        let path = request.uri().path();
         let is_upload = request.method() == http::Method::PUT
-            && request.uri().path().starts_with(crate::blobs::PREFIX);
+            && (path.starts_with(crate::blobs::PREFIX) || path.ends_with("/audio"));
         let mut request = request.map(|body| {
             Body::new(TimedBody {
                 body,
