@@ -31,9 +31,6 @@ const WAITS: [u64; 5] = [5, 30, 120, 600, 900];
 /// How many different holds a receipt names.
 const MAX_HOLDS_NAMED: usize = 1_000;
 
-/// The parts of the store that recordings' objects lie in, each with a folder for each account.
-const ROOTS: [&str; 3] = ["imports", "recordings", "staging"];
-
 /// How many pages in a row may hold nothing but other things before a shorter way is tried.
 const MISSES: usize = 1;
 
