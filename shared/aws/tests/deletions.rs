@@ -194,12 +194,14 @@ async fn a_thousand_objects_cost_a_call() {
             let (app, config) = (app.clone(), config.clone());
             async move {
                 // An emulator that is busy may not answer in time; what is told twice is one recording.
+                let mut last = None;
                 for _ in 0..10 {
-                    if store_one(&app, &config, facts.clone()).await.is_ok() {
-                        return;
+                    match store_one(&app, &config, facts.clone()).await {
+                        Ok(()) => return,
+                        Err(error) => last = Some(error),
                     }
                 }
-                panic!("recording {n} was not stored");
+                panic!("recording {n} was not stored: {last:?}");
             }
         })
         .await;
