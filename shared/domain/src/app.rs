@@ -7,7 +7,7 @@ use ringfence_ports::{Blobs, Clock, Keys, Queue, Random, Table};
 use ringfence_webhook::Sender;
 
 use crate::{
-    access::ApiKey,
+    access::{ApiKey, last_use::LastUses},
     cache::Cache,
     derived::DerivedKeys,
     history::Turns,
@@ -45,6 +45,7 @@ pub struct App {
     /// number. Larger audio goes to the store directly, and is played in parts.
     pub max_message_bytes: Option<u64>,
     pub(crate) api_keys: Cache<ApiKey>,
+    pub(crate) key_uses: LastUses,
     pub(crate) configs: Cache<AccountConfig>,
     pub(crate) rules: Cache<RecordingRules>,
     pub(crate) login_policies: Cache<LoginPolicy>,
@@ -84,6 +85,7 @@ impl App {
             local_origin: None,
             max_message_bytes: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            key_uses: LastUses::default(),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             rules: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             login_policies: Cache::new(CACHE_TTL, CACHE_CAPACITY),
