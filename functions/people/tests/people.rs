@@ -487,7 +487,11 @@ async fn what_happened_to_people_is_on_record_without_their_names() {
     let path = format!("{}/{id}", users(&app));
     patch(&app, &admin, &path, json!({"role": "call_manager"})).await;
     send(&app, &admin, "DELETE", &path, Value::Null).await;
-    let (entries, _) = app.app.history_before(&app.account, 10, None).await.unwrap();
+    let (entries, _) = app
+        .app
+        .history_before(&app.account, 10, None)
+        .await
+        .unwrap();
     let told: Vec<_> = entries
         .iter()
         .filter(|entry| entry.item == format!("users/{id}"))

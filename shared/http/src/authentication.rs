@@ -59,9 +59,5 @@ pub fn credentials(headers: &HeaderMap) -> Option<String> {
         }
         return None;
     }
-    headers
-        .get(FIREHOSE_KEY)?
-        .to_str()
-        .ok()
-        .map(str::to_owned)
+    headers.get(FIREHOSE_KEY)?.to_str().ok().map(str::to_owned)
 }

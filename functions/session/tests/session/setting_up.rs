@@ -256,9 +256,8 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
         "without a second factor"
     );
     let told = world.notices().await;
-    let hers = |n: &serde_json::Value| {
-        n["notice"] == "two_factor_changed" && n["user"] == ada_id.as_str()
-    };
+    let hers =
+        |n: &serde_json::Value| n["notice"] == "two_factor_changed" && n["user"] == ada_id.as_str();
     assert!(told.iter().any(hers), "{told:?}");
 }
 
@@ -302,7 +301,10 @@ async fn credentials_stand_in_no_row_in_the_clear() {
         }
         assert!(!row.doc.contains(&format!("\"{sent}\"")));
     }
-    let (entries, _) = app.history_before(&world.app.agency, 100, None).await.unwrap();
+    let (entries, _) = app
+        .history_before(&world.app.agency, 100, None)
+        .await
+        .unwrap();
     let history = serde_json::to_string(&entries).unwrap();
     for secret in secrets {
         assert!(!history.contains(secret));

@@ -1,10 +1,6 @@
 //! A world with an agency, its people, and browsers.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    sync::Mutex,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Mutex};
 
 use axum::{Router, body::Body};
 use http::{Request, StatusCode, header};

@@ -116,7 +116,9 @@ impl App {
             // says nothing about the one that is.
             self.configs.forget(&config.account.id);
             let now = self.account_config(&config.account.id).await?;
-            let in_force = now.as_ref().and_then(|config| config.endpoint(endpoint.kind));
+            let in_force = now
+                .as_ref()
+                .and_then(|config| config.endpoint(endpoint.kind));
             if in_force.is_none_or(|in_force| in_force.url != endpoint.url) {
                 return Ok(());
             }
