@@ -29,6 +29,7 @@ LINK_CLOCK = pathlib.Path(os.environ["RINGFENCE_TEST_AWS_LINK_CLOCK"])
 BINARIES = pathlib.Path(os.environ.get("RINGFENCE_BINARIES", ROOT / "target" / "debug"))
 REGION = "eu-west-1"
 STACK = "ringfence"
+SENDER = "ringfence@example.com"
 
 # Twelve digits as an access key are an account, with all rights in it. Requests to an API's own host name no
 # account, and reach this one.
@@ -57,6 +58,9 @@ def for_emulator(template):
         if resource["Type"] == "AWS::IAM::Role":
             for policy in properties["Policies"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
+                    # It does not know who a mail is from when it asks whether that is allowed.
+                    if statement["Sid"] == "Mail":
+                        del statement["Condition"]
                     # On AWS this is what batches need too.
                     if statement["Action"] == "sqs:SendMessage":
                         statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
@@ -119,13 +123,17 @@ class Deployment:
                 s3.put_object(
                     Bucket=code["S3Bucket"], Key=code["S3Key"], Body=_package(code["S3Key"].removesuffix(".zip"))
                 )
+        client("sesv2").create_email_identity(EmailIdentity=SENDER)
         # As `sam deploy` does: it is too large to be sent along.
         s3.put_object(Bucket="code", Key="template.json", Body=json.dumps(for_emulator(template)))
         formation = client("cloudformation")
         formation.create_stack(
             StackName=STACK,
             TemplateURL=f"{ENDPOINT}/code/template.json",
-            Parameters=[{"ParameterKey": "Architecture", "ParameterValue": "x86_64"}],
+            Parameters=[
+                {"ParameterKey": "Architecture", "ParameterValue": "x86_64"},
+                {"ParameterKey": "MailFrom", "ParameterValue": SENDER},
+            ],
             Capabilities=["CAPABILITY_IAM"],
         )
         try:
@@ -156,6 +164,11 @@ class Deployment:
         role = client("iam").get_role(RoleName=self.physical[name])["Role"]["Arn"]
         made = client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
         return boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], REGION)
+
+    def mails_to(self, address):
+        """The texts of the mails that were sent to an address."""
+        _, _, answer = http("GET", f"{ENDPOINT}/_ministack/ses/messages")
+        return [json.dumps(one) for one in json.loads(answer)["messages"] if address in json.dumps(one)]
 
     def complaints(self):
         """What functions logged as warnings and errors, and did not mean to say."""

@@ -356,6 +356,80 @@ class Deployed(unittest.TestCase):
         left = s3.list_objects_v2(Bucket=bucket, Prefix=recording.removeprefix("/v1/accounts/"))
         self.assertEqual(left["KeyCount"], 0)
 
+    def test_who_is_invited_by_mail_logs_in_and_works_within_their_role(self):
+        address = f"{uuid.uuid4().hex}@example.com"
+        invited = {"email": address, "name": "Ada Quist", "role": "administrator"}
+        user = self.ask("POST", f"{self.account}/users", invited, 201)
+        self.assertEqual(user["status"], "invited")
+        [mail] = wait_for("the mail", lambda: self.deployment.mails_to(address), seconds=30)
+        link = re.search(r"https?://[^/\s\"]+/invitation/([\w.~-]+)", mail)
+        self.assertIn(urllib.parse.urlsplit(self.deployment.outputs["Url"]).netloc, link.group(0))
+
+        def ask(method, path, body=None, headers=None):
+            return self.deployment.request(method, path, body, headers, key="")
+
+        password = "a long line that nobody else thought of"
+        accepted = {"token": link.group(1), "name": "Ada Quist", "password": password}
+        self.assertEqual(ask("POST", "/v1/invitations/accept", accepted)[0], 201)
+        self.assertEqual(ask("POST", "/v1/session", {"email": address, "password": password + "!"})[0], 401)
+        status, headers, session = ask("POST", "/v1/session", {"email": address, "password": password})
+        self.assertEqual(status, 201, session)
+        cookies = [one.split(";")[0] for one in headers.get_all("set-cookie")]
+        cookie = next(one for one in cookies if one.startswith("__Host-ringfence="))
+        # A person reads, and changes what has the session's token with it.
+        person = {"cookie": cookie}
+        self.assertEqual(ask("GET", "/v1/me", headers=person)[2]["email"], address)
+        self.assertEqual(ask("GET", f"{self.account}/deliveries", headers=person)[0], 200)
+        self.assertEqual(ask("GET", f"/v1/agencies/{self.agency}", headers=person)[0], 404)
+        team = {"name": "Sales"}
+        self.assertEqual(ask("POST", f"{self.account}/teams", team, person)[0], 403)
+        status, _, answer = ask("POST", f"{self.account}/teams", team, person | {"ringfence-csrf": session["csrf_token"]})
+        self.assertEqual(status, 201, answer)
+        status, _, answer = ask("DELETE", "/v1/session", None, person | {"ringfence-csrf": session["csrf_token"]})
+        self.assertEqual(status, 204, answer)
+        self.assertEqual(ask("GET", "/v1/me", headers=person)[0], 401)
+
+    def test_recordings_are_deleted_with_every_version_and_a_receipt_but_not_under_a_hold(self):
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        account = self.account.removeprefix("/v1/accounts/")
+
+        def stored():
+            listed = s3.list_object_versions(Bucket=bucket)
+            return [one["Key"] for one in listed["Versions"] + listed.get("DeleteMarkers", []) if account in one["Key"]]
+
+        recordings = [self.put(wav(2)) for _ in range(3)]
+        for recording in recordings:
+            wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=30)
+        one, held, other = recordings
+        hold = self.ask("POST", f"{self.account}/holds", {"recording_id": held.rpartition("/")[2], "reason": "Case 7"}, 201)
+        self.ask("DELETE", held, None, 409)
+        receipt = self.ask("DELETE", one)["receipt"]
+        self.assertEqual((receipt["planned"], receipt["deleted"], receipt["signature_valid"]), (1, 1, True))
+        self.assertEqual(len(stored()), 2)
+        # By a job, of which the store is asked in the name of its own role.
+        again = self.without("JobsRole", "Erase")
+        batch = {"from_date": "2026-01-01", "to_date": "2026-03-01", "reason": "end of contract"}
+        job = f"{self.account}/deletions/" + self.ask("POST", f"{self.account}/deletions", batch, 202)["id"]
+        time.sleep(3)
+        self.assertEqual(len(stored()), 2)
+        again()
+        put_queues_forward(400)
+        done = wait_for("the deletion", lambda: (found := self.ask("GET", job))["state"] == "done" and found, seconds=60)
+        receipt = done["receipt"]
+        if receipt["failed"]:
+            self.ask("POST", f"{job}/resume", None, 202)
+            done = wait_for(
+                "the rest of it", lambda: not (found := self.ask("GET", job)).get("receipt", {"failed": 1})["failed"] and found
+            )
+            receipt = done["receipt"]
+        counts = {name: receipt[name] for name in ("planned", "deleted", "already_absent", "held", "failed")}
+        self.assertEqual(counts, {"planned": 2, "deleted": 1, "already_absent": 0, "held": 1, "failed": 0})
+        self.assertEqual([key for key in stored() if held.rpartition("/")[2] not in key], [])
+        self.assertEqual(self.ask("GET", other)["status"], "deleted")
+        self.ask("DELETE", f"{self.account}/holds/{hold['id']}", None, 204)
+        self.assertEqual(self.ask("DELETE", held)["receipt"]["deleted"], 1)
+        self.assertEqual(stored(), [])
+
     def test_there_is_one_first_key(self):
         failed, answer = self.deployment.invoke("SettingsFunction", {"bootstrap": {}})
         self.assertFalse(failed)

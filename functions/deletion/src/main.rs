@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ringfence_lambda::http(ringfence_deletion::plain_router)
+    ringfence_lambda::with_blobs().http(ringfence_deletion::plain_router)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ringfence_lambda::queue(ringfence_jobs::consumer)
+    ringfence_lambda::with_blobs().queue(ringfence_jobs::consumer)
 }

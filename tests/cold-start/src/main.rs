@@ -23,7 +23,7 @@ const ROUNDS: usize = 30;
 /// Warm invocations a start.
 const WARM: usize = 20;
 /// Which functions have the client of S3 besides.
-const WITH_BLOBS: [&str; 3] = ["bare-blobs", "playback", "recordings"];
+const WITH_BLOBS: [&str; 5] = ["bare-blobs", "deletion", "jobs", "playback", "recordings"];
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one binary is given.
@@ -112,8 +112,29 @@ fn main() {
             &sample("dispatch", "deliveries.sqs.json"),
             empty.clone(),
         ),
-        subject("jobs", &sample("jobs", "steps.sqs.json"), empty),
+        subject("jobs", &sample("jobs", "steps.sqs.json"), empty.clone()),
         subject("sweep", &minute, minute.clone()),
+        subject(
+            "deletion",
+            &sample("deletion", "list.apigw.json"),
+            refused("deletion"),
+        ),
+        subject(
+            "people",
+            &sample("people", "users.apigw.json"),
+            refused("people"),
+        ),
+        subject(
+            "session",
+            &sample("session", "who.apigw.json"),
+            sample("session", "broken-method.apigw.json"),
+        ),
+        subject(
+            "notices",
+            &sample("notices", "unsent.apigw.json"),
+            refused("notices"),
+        ),
+        subject("notify", &sample("notify", "notices.sqs.json"), empty),
     ];
     // Once, so that none is read from the disk in the first round.
     for subject in &mut subjects {

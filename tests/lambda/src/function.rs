@@ -206,6 +206,11 @@ pub fn environment(api: &str, aws: &str) -> Vec<(&'static str, String)> {
             "RINGFENCE_QUEUE_RECORDINGS",
             &format!("{aws}/123456789012/recordings"),
         ),
+        (
+            "RINGFENCE_QUEUE_NOTIFY",
+            &format!("{aws}/123456789012/notify"),
+        ),
+        ("RINGFENCE_MAIL_FROM", "Ringfence <ringfence@example.com>"),
         ("RINGFENCE_BUCKET", "ringfence-recordings"),
         ("RINGFENCE_SEAL_KEY", "alias/ringfence-seal"),
         ("RINGFENCE_MAC_KEY", "alias/ringfence-mac"),
