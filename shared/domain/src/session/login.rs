@@ -161,7 +161,7 @@ impl App {
         let user = user.filter(|user| is_right && user.value.is_active());
         let Some(user) = user else {
             let locked = self.was_wrong(charge).await?;
-            if let (Some(until), Some(id)) = (locked, &found) {
+            if let Some(until) = locked {
                 self.tell_of_lock(id, visitor.address, until).await;
             }
             return Err(SessionError::Wrong);
@@ -326,15 +326,12 @@ impl App {
         Ok(format!("code/{user}"))
     }
 
-    /// Tells a person that logins from unknown devices are locked. A lock stands whether or not it can
-    /// be told of.
+    /// Tells a person that logins from unknown devices are locked; for nobody it takes as long, and
+    /// whoever is to be told is found to be gone. A lock stands whether or not it can be told of.
     pub(crate) async fn tell_of_lock(&self, user: &str, address: Option<IpAddr>, until: Timestamp) {
         let told = async {
-            let Some(user) = self.user(user).await? else {
-                return Ok(());
-            };
             let notice = Notice::AccountLocked {
-                user: user.value.id,
+                user: user.to_owned(),
                 address,
                 until,
             };

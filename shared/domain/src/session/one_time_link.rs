@@ -323,17 +323,20 @@ impl App {
         let ticket = Ticket::new(&found, &*self.random);
         let until = later(self.clock.now(), RESET_TTL);
         let mut op = new_link_op(&ticket, RESET, until)?;
+        let is_active = user.is_some_and(|user| user.is_active());
         // For nobody too, who is then found to be gone: sealing the link takes its time.
         let notice = self
             .notify(Notice::PasswordReset {
-                user: found,
+                user: if is_active {
+                    found
+                } else {
+                    super::login::NOBODY.to_owned()
+                },
                 link: Secret::new(format!("/reset/{}", ticket.reveal())),
                 expires_at: until,
             })
             .await?;
-        if !user.is_some_and(|user| user.is_active())
-            && let Op::Put(put) = &mut op
-        {
+        if !is_active && let Op::Put(put) = &mut op {
             // A write like the other's, to a place that nothing reads.
             put.key = Key::new(mail.pk, RESET);
         }
