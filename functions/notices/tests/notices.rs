@@ -54,7 +54,8 @@ fn path(test: &TestApp) -> String {
 async fn the_billing_system_posts_a_notice_once_and_learns_how_many_get_it() {
     let test = app().await;
     let key = test.key_for(Owner::Platform, &[Scope::BillingWrite]).await;
-    let post = || test.request_as(Some(&key), "POST", &path(&test), &[], invoice());
+    let path = path(&test);
+    let post = || test.request_as(Some(&key), "POST", &path, &[], invoice());
     let nobody = post().await;
     assert_eq!(nobody.status, 409, "{}", nobody.json);
     let account = Owner::Account(test.account.clone());
@@ -70,14 +71,20 @@ async fn the_billing_system_posts_a_notice_once_and_learns_how_many_get_it() {
     assert_eq!(again.json["repeated"], true);
     let mut other = invoice();
     other["subject"] = "Another".into();
-    let other = test.request_as(Some(&key), "POST", &path(&test), &[], other).await;
+    let other = test
+        .request_as(Some(&key), "POST", &path, &[], other)
+        .await;
     assert_eq!(other.status, 409);
     test.drain().await;
     let mails = test.post.mails();
     assert_eq!(mails.len(), 2);
     assert_eq!(mails[0].subject, "Your invoice for January");
     assert!(mails[0].text.contains("Amount: 129.00 EUR\n"));
-    assert!(mails[0].text.contains("Period: 1 January 2026 to 31 January 2026\n"));
+    assert!(
+        mails[0]
+            .text
+            .contains("Period: 1 January 2026 to 31 January 2026\n")
+    );
 }
 
 #[tokio::test]
@@ -95,7 +102,10 @@ async fn what_is_not_right_is_named_and_nothing_is_sent() {
         ("amount", json!({"value": "12,5", "currency": "EUR"})),
         ("amount", json!({"value": "12.5", "currency": "Euro"})),
         ("amount", json!({"value": 12.5, "currency": "EUR"})),
-        ("amount", json!({"value": "1", "currency": "EUR", "more": 1})),
+        (
+            "amount",
+            json!({"value": "1", "currency": "EUR", "more": 1}),
+        ),
         ("period", json!({"from": "2026-02-01", "to": "2026-01-31"})),
         ("period", json!({"from": "2026-02-30", "to": "2026-03-31"})),
         ("url", json!("http://billing.example.com")),
@@ -107,7 +117,9 @@ async fn what_is_not_right_is_named_and_nothing_is_sent() {
         body[field] = value.clone();
         let answer = test.request("POST", &path(&test), body).await;
         assert_eq!(answer.status, 400, "{field} {value}: {}", answer.json);
-        let named = answer.json["errors"][0]["field"].as_str().unwrap_or_default();
+        let named = answer.json["errors"][0]["field"]
+            .as_str()
+            .unwrap_or_default();
         assert!(named.starts_with(field), "{field}: {}", answer.json);
         assert!(!answer.json.to_string().contains("canary"));
     }

@@ -11,7 +11,9 @@ use ringfence_domain::{
     people::{Role, UserStatus},
     settings::EndpointKind,
 };
-use ringfence_ports::{Query, SendError};
+use ringfence_ports::{
+    Consumer as _, Query, Received, SendError, StoreError, Unit, contract::Fault,
+};
 use ringfence_test_support::Handling;
 use world::{ACCOUNT, AGENCY, World};
 
@@ -226,6 +228,56 @@ async fn whoever_dies_between_sending_and_marking_sends_the_same_again() {
     assert_eq!(first[0].message_id(), second[0].message_id());
     world.pass(Duration::from_hours(30)).await;
     assert_eq!(world.test.post.mails().len(), 0);
+}
+
+/// Each call of the store fails once, or is done and its answer lost: one mail, whichever it is.
+#[tokio::test]
+async fn a_store_that_fails_at_any_moment_sends_once() {
+    for lost in [false, true] {
+        for skip in 0..8 {
+            let world = World::new().await;
+            let user = world
+                .person("a@example.com", ACCOUNT, Role::Administrator)
+                .await;
+            let unit = world.test.app.notify(world.changed(&user)).await.unwrap();
+            let body = unit.sends[0].body.clone();
+            world
+                .test
+                .app
+                .table
+                .commit(Unit {
+                    sends: Vec::new(),
+                    ..unit
+                })
+                .await
+                .unwrap();
+            let error = StoreError::Unavailable("told to".to_owned());
+            let fault = if lost {
+                Fault::LoseAnswer(error)
+            } else {
+                Fault::Refuse(error)
+            };
+            let (table, consumer) = world.faulty();
+            table.fail(skip, fault);
+            for receives in 1..8 {
+                let message = Received {
+                    id: "1".to_owned(),
+                    body: body.clone(),
+                    group: String::new(),
+                    receives,
+                };
+                if consumer.handle(vec![message]).await.is_empty() {
+                    break;
+                }
+                world.test.clock.advance(Duration::from_mins(3));
+            }
+            assert_eq!(
+                world.recipients(),
+                ["a@example.com"],
+                "skip {skip}, lost {lost}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

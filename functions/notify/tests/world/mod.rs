@@ -10,12 +10,14 @@ use ringfence_domain::{
     access::Owner,
     history::{Action, Actor},
     id,
-    notification::Notice,
+    notification::{Notice, Notifier},
     people::{Grant, Home, MailAddress, Role, User, UserChange, UserStatus},
     settings::Account,
 };
+use ringfence_embedded::Embedded;
 use ringfence_ports::{
-    Clock as _, Email, Key, Page, Query, Row, StoreError, Table, Unit, contract::TestRandom,
+    Clock as _, Email, Key, Page, Query, Row, StoreError, Table, Unit,
+    contract::{Counting, Faulty, TestRandom},
 };
 use ringfence_test_support::TestApp;
 
@@ -52,6 +54,21 @@ impl World {
             test,
             apart: Some(app),
         }
+    }
+
+    /// A consumer over the same store, which fails when told to.
+    pub fn faulty(&self) -> (Arc<Faulty<Counting<Embedded>>>, Notifier) {
+        let table = Arc::new(Faulty::new(self.test.counting.clone()));
+        let app = App::new(
+            table.clone(),
+            self.test.counting.clone(),
+            self.test.app.keys.clone(),
+            Arc::new(self.test.clock.clone()),
+            Arc::new(TestRandom::new(9)),
+            self.test.app.sender.clone(),
+        );
+        let consumer = ringfence_test_support::notifier(&Arc::new(app), &self.test.post);
+        (table, consumer)
     }
 
     pub fn apart(&self) -> &App {

@@ -5,7 +5,7 @@ use ringfence_ports::{KeysError, Op, Put, StoreError, When};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Notice, NotifyError, later, row::To, words::shown};
+use super::{Notice, NotifyError, later, row::To, words::one_line};
 use crate::{
     App,
     access::{parse_doc, to_doc},
@@ -210,7 +210,7 @@ impl App {
             .notify_these(
                 Notice::Billing {
                     account: account.id.clone(),
-                    subject: shown(&notice.subject, MAX_SUBJECT),
+                    subject: one_line(&notice.subject, MAX_SUBJECT),
                     amount: notice.amount,
                     period: notice.period,
                     url: notice.url,

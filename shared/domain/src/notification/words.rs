@@ -341,8 +341,12 @@ impl Letter {
         Ok(Self {
             name: reader.name.clone(),
             footer: format!(
-                "This mail went to {} because of a login to Ringfence at {}.",
+                "This mail went to {} because of {} Ringfence at {}.",
                 reader.email,
+                match notice {
+                    Notice::Invitation { .. } => "an invitation to",
+                    _ => "a login to",
+                },
                 host(world.origin)
             ),
             subject: subject_line(&letter.subject),
@@ -407,7 +411,12 @@ pub(super) fn code_text(code: &str, origin: &str) -> String {
 
 /// A name that somebody chose, as it can be shown to others: on one line, without what turns or hides
 /// text, not too long, and such that no mail program makes a link of it.
-pub(super) fn shown(name: &str, max: usize) -> String {
+fn shown(name: &str, max: usize) -> String {
+    unlinked(&one_line(name, max))
+}
+
+/// A text on one line, without what turns or hides text, not too long.
+pub(super) fn one_line(name: &str, max: usize) -> String {
     let mut clean = String::new();
     for c in name.chars() {
         if is_invisible(c) {
@@ -428,7 +437,7 @@ pub(super) fn shown(name: &str, max: usize) -> String {
     if short.len() < clean.len() {
         short.push('…');
     }
-    unlinked(&short)
+    short
 }
 
 /// Marks and joiners without a shape: direction marks and overrides (UAX #9), zero-width characters,
@@ -439,15 +448,21 @@ fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A word joiner behind each dot, `@` and `:` between letters: `example.com` stays readable, and no link.
+/// A word joiner behind each dot and `@` before a letter, and in `://`: `example.com` stays readable, and
+/// no link.
 fn unlinked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
     let mut letters = text.chars().peekable();
     while let Some(c) = letters.next() {
         out.push(c);
-        let is_inside = before.is_alphanumeric() && letters.peek().is_some_and(|next| *next != ' ');
-        if matches!(c, '.' | '@' | ':') && is_inside {
+        let next = letters.peek().copied().unwrap_or(' ');
+        let is_inside = match c {
+            '.' | '@' => next.is_alphabetic(),
+            ':' => next == '/',
+            _ => false,
+        };
+        if is_inside && before.is_alphanumeric() {
             out.push('\u{2060}');
         }
         before = c;
@@ -485,6 +500,7 @@ mod tests {
     fn names_of_others_are_on_one_line_and_no_links() {
         for (name, expected) in [
             ("Acme Inc.", "Acme Inc."),
+            ("v1.2 at 12:30", "v1.2 at 12:30"),
             ("  two \t words ", "two words"),
             (
                 "A\r\nBcc: eve@example.com",
