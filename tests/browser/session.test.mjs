@@ -226,7 +226,10 @@ test("a minute before the logout a warning comes, which counts as nobody; a pres
     asked.push(timer ?? "person");
     if (timer === undefined) ends = (await now()) + 1_800_000;
     const left = Math.ceil((ends - (await now())) / 1000);
-    if (left <= 0) return route.fulfill({ status: 401, contentType: "application/problem+json", body: "{}" });
+    if (left <= 0) {
+      await context.clearCookies({ name: "__Host-ringfence" });
+      return route.fulfill({ status: 401, contentType: "application/problem+json", body: "{}" });
+    }
     const answer = await route.fetch();
     await route.fulfill({ response: answer, json: { ...(await answer.json()), seconds_left: left } });
   });

@@ -560,7 +560,18 @@ async fn support_access_opens_the_agency_for_as_long_as_it_says_and_is_on_record
         let inside = send(&app, &operator, "GET", &users(&app), Value::Null).await;
         assert_eq!(inside.status, 200, "{}", inside.json);
     }
-    // It cannot keep the door open either.
+    // It can neither keep the door open, nor make itself another one.
+    let body = json!({"email": "own@example.com", "name": "O", "role": "administrator"});
+    for (path, body) in [
+        (users(&app), body),
+        (
+            format!("/v1/agencies/{}/api-keys", app.agency),
+            json!({"name": "k", "scopes": ["calls:read"]}),
+        ),
+    ] {
+        let made = send(&app, &operator, "POST", &path, body).await;
+        assert_eq!(made.status, 403, "{path}");
+    }
     assert_eq!(
         send(&app, &operator, "PUT", &support, json!({"hours": 168}))
             .await

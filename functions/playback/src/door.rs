@@ -89,7 +89,10 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
     }
     match open.asks {
         Asks::Nothing => Entry::Open(None),
-        Asks::Login => refuse(pages::login(form)),
+        Asks::Login => {
+            let path = visitor.parts.uri.path();
+            refuse(pages::login(form, path.strip_suffix("/audio").unwrap_or(path)))
+        }
         Asks::MissingPin => refuse(pages::missing_pin(form)),
         Asks::Pin => {
             for cookie in cookies::all(visitor.headers, &cookie_name(app, visitor.headers, open)) {

@@ -55,6 +55,8 @@ struct NoticePage<'a> {
     title: &'a str,
     text: &'a str,
     until: Option<Moment>,
+    /// Where to log in, if that helps.
+    login: Option<&'a str>,
 }
 
 fn page(status: StatusCode, template: &impl Template) -> Response {
@@ -92,7 +94,7 @@ fn problem(
         }
         Form::Page => {
             let until = until.map(minute_after);
-            let mut response = page(problem.code.status(), &NoticePage { title, text, until });
+            let mut response = page(problem.code.status(), &NoticePage { title, text, until, login: None });
             if let Some(seconds) = problem.retry_after {
                 response
                     .headers_mut()
@@ -135,16 +137,26 @@ pub(crate) fn gone(form: Form, gone: Gone) -> Response {
     problem(form, Problem::new(Code::Gone), title, text, None)
 }
 
-/// What a link asks of people of the account.
-pub(crate) fn login(form: Form) -> Response {
+/// What a link asks of people of the account. `path` is the link's own, to come back to.
+pub(crate) fn login(form: Form, path: &str) -> Response {
+    let title = "Log in to listen";
     let text = "This recording is only for people of the account that it belongs to.";
-    problem(
-        form,
-        Problem::new(Code::LoginRequired),
-        "Log in to listen",
-        text,
-        None,
-    )
+    let refusal = Problem::new(Code::LoginRequired);
+    match form {
+        Form::Json => problem(form, refusal, title, text, None),
+        Form::Page => {
+            let login = serde_urlencoded::to_string([("next", path)])
+                .map(|query| format!("/login?{query}"))
+                .ok();
+            let notice = NoticePage {
+                title,
+                text,
+                until: None,
+                login: login.as_deref(),
+            };
+            page(refusal.code.status(), &notice)
+        }
+    }
 }
 
 /// A PIN is asked, and nobody has set one.

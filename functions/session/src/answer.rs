@@ -82,11 +82,7 @@ impl From<&User> for TwoFactorBody {
 }
 
 impl SessionBody {
-    pub(crate) async fn new(
-        app: &App,
-        user: &User,
-        session: &Current,
-    ) -> Result<Self, Problem> {
+    pub(crate) async fn new(app: &App, user: &User, session: &Current) -> Result<Self, Problem> {
         let csrf_token = app
             .csrf_token(&session.key_hash)
             .await
@@ -129,7 +125,11 @@ impl AttemptBody {
         Self {
             state: "second_factor_required".to_owned(),
             attempt: attempt.ticket.reveal(),
-            methods: attempt.methods.iter().map(|m| name(*m).to_owned()).collect(),
+            methods: attempt
+                .methods
+                .iter()
+                .map(|m| name(*m).to_owned())
+                .collect(),
             ends_at: attempt.ends_at.to_string(),
         }
     }
@@ -164,7 +164,10 @@ pub(crate) fn password(field: &str, text: String) -> Result<Password, Problem> {
         Problem::field(
             field,
             "too_long",
-            format!("must have at most {} characters", ringfence_domain::session::password::MAX_CHARS),
+            format!(
+                "must have at most {} characters",
+                ringfence_domain::session::password::MAX_CHARS
+            ),
         )
     })
 }
@@ -218,4 +221,74 @@ pub(crate) fn ago(since: Timestamp, now: Timestamp) -> String {
         _ => (seconds / 86_400, "day"),
     };
     format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
+}
+
+/// What a browser says that it is, in the words that people use; as it is, where it is none that is known.
+pub(crate) fn browser(agent: &str) -> String {
+    // In this order: most of them claim to be others as well.
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let known = |list: &[(&str, &'static str)]| {
+        list.iter()
+            .find_map(|(token, name)| agent.contains(token).then_some(*name))
+    };
+    match (known(&BROWSERS), known(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        _ => agent.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_and_times_read_well() {
+        for (agent, text) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36",
+                "Chrome on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36 Edg/148.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            (
+                "Mozilla/5.0 (Android 16; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0",
+                "Firefox on Android",
+            ),
+            ("curl/8.5.0", "curl/8.5.0"),
+        ] {
+            assert_eq!(browser(agent), text);
+        }
+        let now: Timestamp = "2026-01-31T08:00:00Z".parse().unwrap();
+        for (since, text) in [
+            ("2026-01-31T08:00:05Z", "just now"),
+            ("2026-01-31T07:59:01Z", "just now"),
+            ("2026-01-31T07:59:00Z", "1 minute ago"),
+            ("2026-01-31T05:00:00Z", "3 hours ago"),
+            ("2026-01-30T07:00:00Z", "1 day ago"),
+            ("2025-12-31T08:00:00Z", "31 days ago"),
+        ] {
+            assert_eq!(ago(since.parse().unwrap(), now), text);
+        }
+    }
 }

@@ -13,7 +13,8 @@ pub(crate) struct KeyRequest {
     /// What people call it: 1 to 200 characters.
     name: String,
     /// What it allows: events:write, calls:read, settings:read, settings:write, deliveries:read,
-    /// deliveries:write, history:read, admin.
+    /// deliveries:write, recordings:read, recordings:write, history:read, people:read, people:write,
+    /// admin.
     #[schema(min_items = 1)]
     scopes: Vec<String>,
     /// From when on it is refused; it never is unless set.
@@ -42,6 +43,10 @@ pub(crate) struct KeyBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// When it was last used, to within ten minutes; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
 }
 
 impl From<ApiKey> for KeyBody {
@@ -58,6 +63,7 @@ impl From<ApiKey> for KeyBody {
             hint: key.hint,
             created_at: key.created_at.to_string(),
             expires_at: key.expires_at.map(|at| at.to_string()),
+            last_used_at: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! its roles are held on, as far as the table of [`roles`] says. What lies outside answers exactly as
 //! what does not exist.
 
+pub mod last_use;
 pub mod reach;
 pub mod roles;
 
@@ -22,6 +23,7 @@ use crate::{
     settings::{Account, AccountConfig},
 };
 
+pub use last_use::ListedKey;
 pub use reach::{DataReach, Hearing, VisibleCall};
 pub use roles::Reach;
 
@@ -252,6 +254,8 @@ pub enum Rights {
     Key(Arc<ApiKey>),
     /// What the roles say that a person holds there, or above.
     Roles(Vec<Grant>),
+    /// What one of the operator's team may do while support access is open.
+    Support,
 }
 
 impl Rights {
@@ -263,6 +267,7 @@ impl Rights {
                 .iter()
                 .filter_map(|grant| roles::reach(grant.role, scope))
                 .max(),
+            Self::Support => roles::support(scope),
         }
     }
 
@@ -280,6 +285,7 @@ impl Rights {
                 .map(|grant| grant.role.rank())
                 .max()
                 .unwrap_or(0),
+            Self::Support => 0,
         }
     }
 
@@ -335,6 +341,7 @@ impl App {
         if key.expires_at.is_some_and(|at| at <= now) {
             return Err(AccessError::Unauthenticated);
         }
+        self.note_use(&key, now).await;
         Ok(Caller {
             principal: Principal::Key(key),
             address,
@@ -451,16 +458,17 @@ impl App {
         person: &Person,
         owners: &[Owner],
     ) -> Result<Option<Rights>, AccessError> {
-        let mut held: Vec<Grant> = owners
+        let held: Vec<Grant> = owners
             .iter()
             .filter_map(|owner| person.user.grant_on(owner).cloned())
             .collect();
         // The operator's team comes in only while the agency lets it.
-        if let Some(operator) = person.user.grant_on(&Owner::Platform)
+        if held.is_empty()
+            && person.user.grant_on(&Owner::Platform).is_some()
             && let Some(Owner::Agency(agency)) = owners.last()
             && self.use_support(caller, agency).await?
         {
-            held.push(operator.clone());
+            return Ok(Some(Rights::Support));
         }
         Ok((!held.is_empty()).then_some(Rights::Roles(held)))
     }
@@ -559,7 +567,10 @@ impl App {
                     after: serde_json::Value::Null,
                 },
                 Unit {
-                    ops: vec![Op::Delete(row, When::Present)],
+                    ops: vec![
+                        Op::Delete(row, When::Present),
+                        Op::Delete(keyspace::api_key_use(key_id), When::Always),
+                    ],
                     sends: Vec::new(),
                 },
             )

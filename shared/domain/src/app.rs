@@ -7,7 +7,7 @@ use ringfence_ports::{Blobs, Clock, Keys, Queue, Random, Table};
 use ringfence_webhook::Sender;
 
 use crate::{
-    access::ApiKey,
+    access::{ApiKey, last_use::LastUses},
     cache::Cache,
     derived::DerivedKeys,
     history::Turns,
@@ -39,6 +39,7 @@ pub struct App {
     /// sources that sign the URL they post to; `None`: taken from each request.
     pub public_origin: Option<String>,
     pub(crate) api_keys: Cache<ApiKey>,
+    pub(crate) key_uses: LastUses,
     pub(crate) configs: Cache<AccountConfig>,
     pub(crate) rules: Cache<RecordingRules>,
     pub(crate) login_policies: Cache<LoginPolicy>,
@@ -76,6 +77,7 @@ impl App {
             sender,
             public_origin: None,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
+            key_uses: LastUses::default(),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             rules: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             login_policies: Cache::new(CACHE_TTL, CACHE_CAPACITY),

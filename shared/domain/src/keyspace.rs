@@ -64,6 +64,11 @@ pub fn api_keys_of(owner: &str, key_id: &str) -> Key {
     Key::new(format!("keys/{owner}"), key_id)
 }
 
+/// When an API key was last used.
+pub fn api_key_use(key_id: &str) -> Key {
+    Key::new(format!("keyuse/{key_id}"), "use")
+}
+
 /// An entry of an owner's change history.
 pub fn history_entry(owner: &str, seq: u64) -> Key {
     Key::new(format!("history/{owner}"), format!("e/{seq:020}"))

@@ -272,7 +272,7 @@ impl Code {
                 "login-required",
                 StatusCode::FORBIDDEN,
                 "This recording is for people of the account",
-                "Send an API key of the account with the scope recordings:read.",
+                "Log in as one of them, or send an API key of the account with the scope recordings:read.",
             ),
             Self::PinLocked => (
                 "pin-locked",

@@ -208,6 +208,9 @@ async fn what_is_only_for_people_of_the_account_asks_for_a_key() {
             "{}",
             text(&answer)
         );
+        // Whoever logs in comes back to the page, not to the audio alone.
+        let back = format!("href=\"/login?next={}\"", path.replace('/', "%2F"));
+        assert!(text(&answer).contains(&back), "{}", text(&answer));
     }
     assert_eq!(world.give(&path, "1234").await.status, 403);
     let key = format!("Bearer {}", world.test.key);

@@ -40,6 +40,10 @@ struct ShownSession {
     is_current: bool,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a template's conditions, each by itself"
+)]
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage<'a> {
@@ -112,9 +116,10 @@ async fn rendered(
     let sessions = app.sessions_of(user, session).await?;
     let sessions = sessions.into_iter().map(|session| ShownSession {
         id: session.id,
-        agent: session
-            .agent
-            .unwrap_or_else(|| "A browser or program that says no name".to_owned()),
+        agent: session.agent.as_deref().map_or_else(
+            || "A browser or program that says no name".to_owned(),
+            answer::browser,
+        ),
         address: session
             .address
             .map(|address| address.to_string())
@@ -313,9 +318,7 @@ pub(super) async fn confirm_app(State(app): State<AppState>, request: Request) -
 pub(super) async fn remove_app(State(app): State<AppState>, request: Request) -> Response {
     let (parts, _, found) = own!(app, request);
     let visitor = visitor(&app, &parts);
-    let result = app
-        .remove_app(&found.user, &found.session, &visitor)
-        .await;
+    let result = app.remove_app(&found.user, &found.session, &visitor).await;
     done(&app, &found, result).await
 }
 

@@ -104,10 +104,7 @@ async fn show(
     page(status, &template, false)
 }
 
-pub(super) async fn invitation(
-    State(app): State<AppState>,
-    Path(token): Path<String>,
-) -> Response {
+pub(super) async fn invitation(State(app): State<AppState>, Path(token): Path<String>) -> Response {
     show(&app, Link::Invitation, &token, StatusCode::OK, None, None).await
 }
 

@@ -48,8 +48,14 @@ pub(super) async fn get(State(app): State<AppState>, request: Request) -> Respon
         return to(next.unwrap_or("/account"));
     }
     let note = [
-        ("ended", "You were logged out, as nothing was asked for a while, or your session is over."),
-        ("again", "The login took too long, or too many codes were wrong. Start again."),
+        (
+            "ended",
+            "You were logged out, as nothing was asked for a while, or your session is over.",
+        ),
+        (
+            "again",
+            "The login took too long, or too many codes were wrong. Start again.",
+        ),
         ("out", "You are logged out."),
         ("set", "Your new password is set. Log in with it."),
     ]
@@ -179,10 +185,7 @@ pub(super) async fn ask_factor(State(app): State<AppState>, request: Request) ->
 }
 
 /// A form of a login that waits.
-async fn read(
-    app: &App,
-    request: Request,
-) -> Result<(Parts, Fields, Ticket), Box<Response>> {
+async fn read(app: &App, request: Request) -> Result<(Parts, Fields, Ticket), Box<Response>> {
     let (parts, fields) = forms::read(app, request).await?;
     let ticket = attempt(app, &parts.headers).ok_or_else(|| Box::new(to("/login?again")))?;
     require_csrf(app, &ticket.token.hash(), &fields.csrf)

@@ -210,9 +210,7 @@ fn local(next: Option<&str>) -> Option<&str> {
         next.starts_with('/')
             && !next.starts_with("//")
             && next.len() <= 1_000
-            && next
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && b != b'\\')
+            && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
     })
 }
 
@@ -226,7 +224,13 @@ mod tests {
             assert_eq!(local(Some(good)), Some(good));
         }
         for bad in [
-            "", "account", "//evil.example", "/\\evil.example", "https://evil.example", "/a b", "/a\r\nb",
+            "",
+            "account",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a b",
+            "/a\r\nb",
         ] {
             assert_eq!(local(Some(bad)), None, "{bad:?}");
         }

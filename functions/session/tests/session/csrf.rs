@@ -7,7 +7,13 @@ use crate::world::{Browser, ORIGIN, World};
 async fn beat(browser: &Browser<'_>, headers: &[(&str, &str)]) -> (u16, Value) {
     let body = json!({"softphone": "available"}).to_string().into_bytes();
     let answer = browser
-        .send("POST", "/v1/session/heartbeat", headers, "application/json", body)
+        .send(
+            "POST",
+            "/v1/session/heartbeat",
+            headers,
+            "application/json",
+            body,
+        )
         .await;
     (answer.status.as_u16(), answer.json["type"].clone())
 }
@@ -29,13 +35,33 @@ async fn a_change_needs_the_token_and_our_origin() {
         vec![("origin", ORIGIN), ("ringfence-csrf", &token[1..])],
         vec![("origin", "null"), ("ringfence-csrf", token)],
         vec![("origin", ""), ("ringfence-csrf", token)],
-        vec![("origin", "https://evil.example"), ("ringfence-csrf", token)],
-        vec![("origin", "http://ringfence.example"), ("ringfence-csrf", token)],
-        vec![("origin", "https://ringfence.example:8443"), ("ringfence-csrf", token)],
-        vec![("origin", "https://ringfence.example.evil.example"), ("ringfence-csrf", token)],
-        vec![("origin", ORIGIN), ("origin", "https://evil.example"), ("ringfence-csrf", token)],
+        vec![
+            ("origin", "https://evil.example"),
+            ("ringfence-csrf", token),
+        ],
+        vec![
+            ("origin", "http://ringfence.example"),
+            ("ringfence-csrf", token),
+        ],
+        vec![
+            ("origin", "https://ringfence.example:8443"),
+            ("ringfence-csrf", token),
+        ],
+        vec![
+            ("origin", "https://ringfence.example.evil.example"),
+            ("ringfence-csrf", token),
+        ],
+        vec![
+            ("origin", ORIGIN),
+            ("origin", "https://evil.example"),
+            ("ringfence-csrf", token),
+        ],
     ] {
-        assert_eq!(beat(&ada, &headers).await, (403, refused.clone()), "{headers:?}");
+        assert_eq!(
+            beat(&ada, &headers).await,
+            (403, refused.clone()),
+            "{headers:?}"
+        );
     }
     let right = [("origin", ORIGIN), ("ringfence-csrf", token)];
     assert_eq!(beat(&ada, &right).await.0, 200);
@@ -48,11 +74,19 @@ async fn it_holds_for_every_function_and_not_for_reading() {
     let path = format!("/v1/agencies/{}/settings/security", world.app.agency);
     let read = ada.get(&path).await;
     assert_eq!(read.status, 200, "{}", read.json);
-    let body = json!({"automatic_logout_minutes": 5}).to_string().into_bytes();
+    let body = json!({"automatic_logout_minutes": 5})
+        .to_string()
+        .into_bytes();
     let csrf = ada.csrf();
-    let mut headers = vec![("if-match", "\"0\""), ("origin", "https://evil.example"), ("ringfence-csrf", &csrf)];
+    let mut headers = vec![
+        ("if-match", "\"0\""),
+        ("origin", "https://evil.example"),
+        ("ringfence-csrf", &csrf),
+    ];
     let put = async |headers: &[(&str, &str)]| {
-        ada.send("PUT", &path, headers, "application/json", body.clone()).await.status
+        ada.send("PUT", &path, headers, "application/json", body.clone())
+            .await
+            .status
     };
     assert_eq!(put(&headers).await, 403);
     assert_eq!(put(&headers[..1]).await, 403);
@@ -60,7 +94,10 @@ async fn it_holds_for_every_function_and_not_for_reading() {
     assert_eq!(put(&headers).await, 200);
     // A key is sent by no browser by itself.
     let key = format!("Bearer {}", world.app.key);
-    assert_eq!(put(&[("if-match", "\"1\""), ("authorization", &key)]).await, 200);
+    assert_eq!(
+        put(&[("if-match", "\"1\""), ("authorization", &key)]).await,
+        200
+    );
 }
 
 #[tokio::test]
@@ -82,7 +119,13 @@ async fn another_site_logs_nobody_in() {
         assert_eq!(answer.status, 403, "{headers:?}");
     }
     let answer = browser
-        .send("POST", "/v1/session", &[], "application/json", body.to_string().into_bytes())
+        .send(
+            "POST",
+            "/v1/session",
+            &[],
+            "application/json",
+            body.to_string().into_bytes(),
+        )
         .await;
     assert_eq!(answer.status, 201, "a program has no origin");
 }

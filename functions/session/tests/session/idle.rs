@@ -14,7 +14,9 @@ const MINUTES: i64 = 10;
 
 async fn world() -> World {
     let world = World::new().await;
-    world.security(json!({"automatic_logout_minutes": MINUTES})).await;
+    world
+        .security(json!({"automatic_logout_minutes": MINUTES}))
+        .await;
     world
 }
 
@@ -37,7 +39,12 @@ async fn a_second_before_the_limit_it_lives_and_a_second_after_it_is_over() {
     let over = ada.tick().await;
     assert_eq!(over.status, 401);
     assert_eq!(over.json["type"], "/problems/session-over");
-    assert!(!over.headers["www-authenticate"].to_str().unwrap().contains("Basic"));
+    assert!(
+        !over.headers["www-authenticate"]
+            .to_str()
+            .unwrap()
+            .contains("Basic")
+    );
 
     // A request of a person's puts the limit off.
     ada.log_in("ada@example.com", PASSWORD).await;
@@ -76,7 +83,11 @@ async fn an_available_softphone_keeps_it_going_until_its_absolute_end_and_one_aw
         assert_eq!(away == 200, passed < MINUTES * 60, "after {passed} s");
     }
     world.pass(lifetime - passed - 1);
-    assert_eq!(ada.get("/v1/session").await.status, 200, "a second before its absolute end");
+    assert_eq!(
+        ada.get("/v1/session").await.status,
+        200,
+        "a second before its absolute end"
+    );
     world.pass(2);
     assert_eq!(ada.get("/v1/session").await.status, 401);
     assert_eq!(beat(&ada, "available").await, 401);
@@ -105,7 +116,9 @@ async fn a_demotion_holds_from_the_next_request_on_and_so_does_a_suspension() {
         })
         .await;
     assert_eq!(ada.get(&path).await.status, 403);
-    world.change(&id, |user| user.status = UserStatus::Suspended).await;
+    world
+        .change(&id, |user| user.status = UserStatus::Suspended)
+        .await;
     assert_eq!(ada.get(&path).await.status, 401);
     assert_eq!(ada.get("/v1/session").await.status, 401);
     assert_eq!(ada.log_in("ada@example.com", PASSWORD).await.status, 401);
@@ -116,7 +129,10 @@ async fn a_change_of_password_ends_all_other_sessions() {
     let world = world().await;
     let (_, ada) = world.person("ada@example.com").await;
     let elsewhere = world.browser();
-    assert_eq!(elsewhere.log_in("ada@example.com", PASSWORD).await.status, 201);
+    assert_eq!(
+        elsewhere.log_in("ada@example.com", PASSWORD).await.status,
+        201
+    );
     let before = ada.cookie(crate::world::SESSION).unwrap();
     let change = async |password: &str, new: &str| {
         let body = json!({"password": password, "new_password": new});
@@ -127,12 +143,19 @@ async fn a_change_of_password_ends_all_other_sessions() {
     let common = change(PASSWORD, "password123456789").await;
     assert_eq!(common.json["errors"][0]["code"], "too_common");
     assert_eq!(change(PASSWORD, new).await.status, 204);
-    assert_ne!(ada.cookie(crate::world::SESSION).unwrap(), before, "under a new secret");
+    assert_ne!(
+        ada.cookie(crate::world::SESSION).unwrap(),
+        before,
+        "under a new secret"
+    );
     assert_eq!(ada.get("/v1/session").await.status, 200);
     assert_eq!(elsewhere.get("/v1/session").await.status, 401);
     ada.set_cookie(crate::world::SESSION, &before);
     assert_eq!(ada.get("/v1/session").await.status, 401, "the old cookie");
-    assert_eq!(elsewhere.log_in("ada@example.com", PASSWORD).await.status, 401);
+    assert_eq!(
+        elsewhere.log_in("ada@example.com", PASSWORD).await.status,
+        401
+    );
     assert_eq!(elsewhere.log_in("ada@example.com", new).await.status, 201);
     world.notice("password_changed").await;
 }
@@ -153,12 +176,19 @@ async fn sessions_are_listed_and_ended_one_by_one() {
     assert_eq!(items[0]["address"], "203.0.113.7");
     assert_eq!(items[0]["user_agent"], "Testbrowser 1.0");
     let other = format!("/v1/sessions/{}", items[0]["id"].as_str().unwrap());
-    assert_eq!(bob.call("DELETE", &other, json!(null)).await.status, 404, "not bob's");
+    assert_eq!(
+        bob.call("DELETE", &other, json!(null)).await.status,
+        404,
+        "not bob's"
+    );
     assert_eq!(ada.call("DELETE", &other, json!(null)).await.status, 204);
     assert_eq!(elsewhere.get("/v1/session").await.status, 401);
     assert_eq!(ada.call("DELETE", &other, json!(null)).await.status, 404);
 
-    assert_eq!(ada.call("DELETE", "/v1/session", json!(null)).await.status, 204);
+    assert_eq!(
+        ada.call("DELETE", "/v1/session", json!(null)).await.status,
+        204
+    );
     assert_eq!(ada.cookie(crate::world::SESSION), None);
     assert_eq!(ada.get("/v1/session").await.status, 401);
 }
@@ -174,7 +204,11 @@ async fn a_request_costs_one_read_and_a_write_at_most_once_a_second() {
     }
     let calls = world.app.counting.take();
     assert_eq!((calls.get_many, calls.get, calls.query), (20, 0, 0));
-    assert_eq!((calls.write, calls.count), (0, 0), "within the second of the login");
+    assert_eq!(
+        (calls.write, calls.count),
+        (0, 0),
+        "within the second of the login"
+    );
     world.pass(1);
     for _ in 0..20 {
         ada.get("/v1/session").await;

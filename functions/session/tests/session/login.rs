@@ -29,10 +29,16 @@ async fn a_login_is_a_session_whose_cookie_is_as_it_should_be() {
     assert_eq!(answer.headers["cache-control"], "no-store");
     assert!(!answer.text.contains(value.split_once('.').unwrap().1));
     let device = answer.cookie(&format!("__Host-ringfence-device-{}", &id[id.len() - 16..]));
-    assert!(device.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure"), "{device}");
+    assert!(
+        device.ends_with("Path=/; HttpOnly; SameSite=Lax; Secure"),
+        "{device}"
+    );
     assert_eq!(answer.json["user"]["email"], "Ada@Example.com");
     assert_eq!(answer.json["seconds_left"], 30 * 60);
-    assert_eq!(world.user(&id).await.last_login_at, Some(world.app.app.clock.now()));
+    assert_eq!(
+        world.user(&id).await.last_login_at,
+        Some(world.app.app.clock.now())
+    );
 
     let again = browser.log_in("ada@example.com", PASSWORD).await;
     assert_ne!(again.cookie(SESSION), cookie, "each login has its own");
@@ -43,7 +49,9 @@ async fn an_address_that_nobody_has_is_answered_and_costs_and_locks_the_same() {
     let world = World::new().await;
     world.person("ada@example.com").await;
     let (suspended, _) = world.person("bob@example.com").await;
-    world.change(&suspended, |user| user.status = UserStatus::Suspended).await;
+    world
+        .change(&suspended, |user| user.status = UserStatus::Suspended)
+        .await;
     world.invite("eve@example.com").await;
     let mut seen = Vec::new();
     for (email, password) in [
@@ -90,20 +98,38 @@ async fn five_failures_lock_for_five_minutes_and_five_more_for_an_hour() {
     world.pass(299);
     assert_eq!(tries(&stranger, "ada@example.com", 1).await, [429]);
     world.pass(1);
-    assert_eq!(tries(&stranger, "ada@example.com", 6).await, [401, 401, 401, 401, 401, 429]);
+    assert_eq!(
+        tries(&stranger, "ada@example.com", 6).await,
+        [401, 401, 401, 401, 401, 429]
+    );
     world.pass(3599);
     assert_eq!(tries(&stranger, "ada@example.com", 1).await, [429]);
     world.pass(1);
     let other_device = world.browser();
-    assert_eq!(other_device.log_in("ada@example.com", PASSWORD).await.status, 201);
+    assert_eq!(
+        other_device
+            .log_in("ada@example.com", PASSWORD)
+            .await
+            .status,
+        201
+    );
     // A right one forgives: the next lock is a first one again.
     assert_eq!(tries(&stranger, "ada@example.com", 5).await, [401; 5]);
     world.pass(301);
     assert_eq!(tries(&stranger, "ada@example.com", 1).await, [401]);
 
     // A known device has its own count, which is its own affair.
-    assert_eq!(tries(&known, "ada@example.com", 6).await, [401, 401, 401, 401, 401, 429]);
-    assert_eq!(other_device.log_in("ada@example.com", PASSWORD).await.status, 201);
+    assert_eq!(
+        tries(&known, "ada@example.com", 6).await,
+        [401, 401, 401, 401, 401, 429]
+    );
+    assert_eq!(
+        other_device
+            .log_in("ada@example.com", PASSWORD)
+            .await
+            .status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -136,7 +162,10 @@ async fn one_network_that_tries_many_addresses_is_stopped() {
     assert_eq!(known.log_in("ada@example.com", PASSWORD).await.status, 201);
     let mut elsewhere = world.browser();
     elsewhere.address = [198, 51, 100, 9].into();
-    assert_eq!(elsewhere.log_in("ada@example.com", PASSWORD).await.status, 201);
+    assert_eq!(
+        elsewhere.log_in("ada@example.com", PASSWORD).await.status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -145,9 +174,15 @@ async fn a_login_from_a_new_address_is_told_once() {
     let (id, ada) = world.person("ada@example.com").await;
     let of = async |kind: &str| {
         let told = world.notices().await;
-        told.into_iter().filter(|n| n["notice"] == kind).collect::<Vec<_>>()
+        told.into_iter()
+            .filter(|n| n["notice"] == kind)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(of("login_from_new_address").await.len(), 0, "nobody is told of the first");
+    assert_eq!(
+        of("login_from_new_address").await.len(),
+        0,
+        "nobody is told of the first"
+    );
     ada.log_in("ada@example.com", PASSWORD).await;
     assert_eq!(of("login_from_new_address").await.len(), 0, "a known one");
     let mut elsewhere = world.browser();
@@ -170,20 +205,41 @@ async fn nothing_but_a_login_is_a_login() {
     for (body, status) in [
         (json!({"email": "ada@example.com", "password": long}), 400),
         (json!({"email": "ada@example.com"}), 400),
-        (json!({"email": "ada@example.com", "password": PASSWORD, "remember": true}), 400),
-        (json!({"email": "not an address", "password": PASSWORD}), 401),
+        (
+            json!({"email": "ada@example.com", "password": PASSWORD, "remember": true}),
+            400,
+        ),
+        (
+            json!({"email": "not an address", "password": PASSWORD}),
+            401,
+        ),
         (json!({"email": "ada@example.com", "password": ""}), 401),
         (json!({"email": "", "password": PASSWORD}), 401),
     ] {
-        assert_eq!(browser.post("/v1/session", body.clone()).await.status, status, "{body}");
+        assert_eq!(
+            browser.post("/v1/session", body.clone()).await.status,
+            status,
+            "{body}"
+        );
     }
     let right = ada.cookie(SESSION).unwrap();
     let forged = format!("{id}.{}", "A".repeat(43));
-    for cookie in ["", "x", &right[1..], &forged, &format!("{right}x"), &right.replace(&id, &id.replace("usr_", "usr-"))] {
+    for cookie in [
+        "",
+        "x",
+        &right[1..],
+        &forged,
+        &format!("{right}x"),
+        &right.replace(&id, &id.replace("usr_", "usr-")),
+    ] {
         browser.set_cookie(SESSION, cookie);
         assert_eq!(browser.get("/v1/session").await.status, 401, "{cookie}");
     }
     browser.set_cookie("ringfence", &right);
     browser.forget(SESSION);
-    assert_eq!(browser.get("/v1/session").await.status, 401, "a cookie without the prefix is none");
+    assert_eq!(
+        browser.get("/v1/session").await.status,
+        401,
+        "a cookie without the prefix is none"
+    );
 }

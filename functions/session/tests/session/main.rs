@@ -4,6 +4,7 @@ mod csrf;
 mod idle;
 mod links;
 mod login;
+mod pages;
 mod second_factor;
 mod setting_up;
 mod world;

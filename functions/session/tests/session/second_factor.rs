@@ -37,7 +37,12 @@ async fn a_hundred_logins_with_one_code_are_one_session() {
     let opened: Vec<_> = answers.iter().filter(|a| a.status == 201).collect();
     assert_eq!(opened.len(), 1);
     assert!(answers.iter().all(|a| a.status == 201 || a.status == 403));
-    let winner = browsers.iter().zip(&answers).find(|(_, a)| a.status == 201).unwrap().0;
+    let winner = browsers
+        .iter()
+        .zip(&answers)
+        .find(|(_, a)| a.status == 201)
+        .unwrap()
+        .0;
     let sessions = winner.get("/v1/sessions").await.json;
     assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
     // And it stays used.
@@ -76,8 +81,20 @@ async fn fifty_logins_with_one_recovery_code_are_one_session() {
     assert_eq!(world.user(&id).await.two_factor.recovery_left, 9);
     let again = first.log_in(ADA, PASSWORD).await;
     let attempt = again.json["attempt"].as_str().unwrap();
-    assert_eq!(first.second(attempt, "recovery_code", &codes[3]).await.status, 403);
-    assert_eq!(first.second(attempt, "recovery_code", &codes[4]).await.status, 201);
+    assert_eq!(
+        first
+            .second(attempt, "recovery_code", &codes[3])
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        first
+            .second(attempt, "recovery_code", &codes[4])
+            .await
+            .status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -94,12 +111,21 @@ async fn a_login_has_five_guesses_however_they_come() {
     let answers = join_all(wrong).await;
     let evaluated = answers.iter().filter(|a| a.status == 403).count();
     assert!(evaluated <= 5, "{evaluated} were looked at");
-    assert!(answers.iter().all(|a| [403, 410, 429].contains(&a.status.as_u16())));
+    assert!(
+        answers
+            .iter()
+            .all(|a| [403, 410, 429].contains(&a.status.as_u16()))
+    );
     // Not even the right one, now or later.
     let right = ada.second(attempt, "app", &world.code(&secret, 0)).await;
     assert_eq!(right.status, 410);
     world.pass(310);
-    assert_eq!(ada.second(attempt, "app", &world.code(&secret, 0)).await.status, 410);
+    assert_eq!(
+        ada.second(attempt, "app", &world.code(&secret, 0))
+            .await
+            .status,
+        410
+    );
     // A new login begins anew, once the lock of the codes is over.
     assert_eq!(ada.log_in_with(ADA, &secret).await.status, 201);
 }
@@ -133,7 +159,11 @@ async fn codes_of_the_future_the_past_and_other_logins_are_refused() {
         let asked = ada.log_in(ADA, PASSWORD).await;
         let attempt = asked.json["attempt"].as_str().unwrap().to_owned();
         let code = world.code(&secret, steps);
-        assert_eq!(ada.second(&attempt, "app", &code).await.status, 403, "{steps}");
+        assert_eq!(
+            ada.second(&attempt, "app", &code).await.status,
+            403,
+            "{steps}"
+        );
         // The one before the present one is taken: who types slowly is in time.
         let late = ada.second(&attempt, "app", &world.code(&secret, -1)).await;
         assert_eq!(late.status, 201, "{:?}", late.json);
@@ -142,7 +172,12 @@ async fn codes_of_the_future_the_past_and_other_logins_are_refused() {
     // Of another person.
     let asked = bob.log_in("bob@example.com", PASSWORD).await;
     let attempt = asked.json["attempt"].as_str().unwrap();
-    assert_eq!(bob.second(attempt, "app", &world.code(&secret, 0)).await.status, 403);
+    assert_eq!(
+        bob.second(attempt, "app", &world.code(&secret, 0))
+            .await
+            .status,
+        403
+    );
     // With what is no login at all, or one that took too long.
     for wrong in ["", "x", &attempt[1..], &attempt.replace("usr_", "usr_0")] {
         assert_eq!(bob.second(wrong, "app", "000000").await.status, 410);
@@ -150,18 +185,30 @@ async fn codes_of_the_future_the_past_and_other_logins_are_refused() {
     let asked = ada.log_in(ADA, PASSWORD).await;
     let attempt = asked.json["attempt"].as_str().unwrap();
     world.pass(15 * 60 + 1);
-    assert_eq!(ada.second(attempt, "app", &world.code(&secret, 0)).await.status, 410);
+    assert_eq!(
+        ada.second(attempt, "app", &world.code(&secret, 0))
+            .await
+            .status,
+        410
+    );
 }
 
 #[tokio::test]
 async fn a_code_by_sms_is_good_for_ten_minutes_and_for_its_own_login() {
     let world = World::new().await;
     let (id, ada) = world.person(ADA).await;
-    ada.post("/v1/session/two-factor/sms", json!({"phone": "+1 (415) 555-0132"})).await;
+    ada.post(
+        "/v1/session/two-factor/sms",
+        json!({"phone": "+1 (415) 555-0132"}),
+    )
+    .await;
     let sent = world.notice("sms_code").await;
     assert_eq!(sent["to"], "+14155550132");
     let done = ada
-        .post("/v1/session/two-factor/sms/confirm", json!({"code": sent["code"]}))
+        .post(
+            "/v1/session/two-factor/sms/confirm",
+            json!({"code": sent["code"]}),
+        )
         .await;
     assert_eq!(done.json["state"], "set");
     assert!(world.user(&id).await.two_factor.sms);
@@ -174,19 +221,30 @@ async fn a_code_by_sms_is_good_for_ten_minutes_and_for_its_own_login() {
             .post("/v1/session/second-factor/sms", json!({"attempt": attempt}))
             .await;
         assert_eq!(sending.status, 202, "{}", sending.json);
-        let code = world.notice("sms_code").await["code"].as_str().unwrap().to_owned();
+        let code = world.notice("sms_code").await["code"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         (attempt, code)
     };
     let (one, code_one) = ask().await;
     let (two, code_two) = ask().await;
-    assert_eq!(ada.second(&one, "sms", &code_two).await.status, 403, "of another login");
+    assert_eq!(
+        ada.second(&one, "sms", &code_two).await.status,
+        403,
+        "of another login"
+    );
     assert_eq!(ada.second(&two, "sms", &code_two).await.status, 201);
     assert_eq!(ada.second(&two, "sms", &code_two).await.status, 410, "once");
     world.pass(599);
     assert_eq!(ada.second(&one, "sms", &code_one).await.status, 201);
     let (late, code) = ask().await;
     world.pass(601);
-    assert_eq!(ada.second(&late, "sms", &code).await.status, 403, "after ten minutes");
+    assert_eq!(
+        ada.second(&late, "sms", &code).await.status,
+        403,
+        "after ten minutes"
+    );
     // Each login sends three at most, and only the last one works.
     let (attempt, first) = ask().await;
     let again = json!({"attempt": attempt});
@@ -208,16 +266,29 @@ async fn every_thirty_days_means_each_device_by_itself() {
     assert_eq!(ada.log_in_with(ADA, &secret).await.status, 201);
     world.pass(29 * 86_400);
     assert_eq!(ada.log_in(ADA, PASSWORD).await.status, 201, "not asked");
-    assert_eq!(world.browser().log_in(ADA, PASSWORD).await.status, 202, "another device");
+    assert_eq!(
+        world.browser().log_in(ADA, PASSWORD).await.status,
+        202,
+        "another device"
+    );
     world.pass(86_400 + 1);
-    assert_eq!(ada.log_in(ADA, PASSWORD).await.status, 202, "thirty days are over");
+    assert_eq!(
+        ada.log_in(ADA, PASSWORD).await.status,
+        202,
+        "thirty days are over"
+    );
     assert_eq!(ada.log_in_with(ADA, &secret).await.status, 201);
     // A new password is asked with everything again.
     let new = "several quite different words";
     let change = json!({"password": PASSWORD, "new_password": new});
-    assert_eq!(ada.call("PUT", "/v1/session/password", change).await.status, 204);
+    assert_eq!(
+        ada.call("PUT", "/v1/session/password", change).await.status,
+        204
+    );
     assert_eq!(ada.log_in(ADA, new).await.status, 202);
     // And whoever was not asked has not shown it lately.
-    world.security(json!({"two_factor": {"ask": "every_login"}})).await;
+    world
+        .security(json!({"two_factor": {"ask": "every_login"}}))
+        .await;
     assert_eq!(ada.log_in(ADA, new).await.status, 202);
 }

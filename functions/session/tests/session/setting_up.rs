@@ -20,23 +20,44 @@ async fn an_app_is_set_up_by_its_picture_or_its_text() {
     let secret = new.json["secret"].as_str().unwrap();
     assert_eq!(secret.len(), 32);
     let uri = new.json["uri"].as_str().unwrap();
-    assert!(uri.starts_with("otpauth://totp/Ringfence:ada%40example.com?secret="), "{uri}");
+    assert!(
+        uri.starts_with("otpauth://totp/Ringfence:ada%40example.com?secret="),
+        "{uri}"
+    );
     assert!(uri.contains(secret));
     assert!(new.json["qr_svg"].as_str().unwrap().starts_with("<svg"));
     let confirm = "/v1/session/two-factor/app/confirm";
-    let wrong = ada.post(confirm, json!({"code": world.code(secret, 1)})).await;
+    let wrong = ada
+        .post(confirm, json!({"code": world.code(secret, 1)}))
+        .await;
     assert_eq!(wrong.status, 403, "a code of the future");
-    assert!(!world.user(&id).await.two_factor.app, "not until its first code");
-    let done = ada.post(confirm, json!({"code": world.code(secret, 0)})).await;
+    assert!(
+        !world.user(&id).await.two_factor.app,
+        "not until its first code"
+    );
+    let done = ada
+        .post(confirm, json!({"code": world.code(secret, 0)}))
+        .await;
     assert_eq!(done.json["recovery_codes"].as_array().unwrap().len(), 10);
     let summary = ada.get("/v1/session/two-factor").await.json;
-    assert_eq!(summary, json!({"app": true, "sms": false, "recovery_left": 10}));
+    assert_eq!(
+        summary,
+        json!({"app": true, "sms": false, "recovery_left": 10})
+    );
     world.notice("two_factor_changed").await;
-    assert_eq!(ada.post(confirm, json!({"code": "000000"})).await.status, 409);
+    assert_eq!(
+        ada.post(confirm, json!({"code": "000000"})).await.status,
+        409
+    );
     // What a code has set up does not log in as well.
     let asked = ada.log_in(ADA, PASSWORD).await;
     let attempt = asked.json["attempt"].as_str().unwrap();
-    assert_eq!(ada.second(attempt, "app", &world.code(secret, 0)).await.status, 403);
+    assert_eq!(
+        ada.second(attempt, "app", &world.code(secret, 0))
+            .await
+            .status,
+        403
+    );
 }
 
 #[tokio::test]
@@ -49,30 +70,69 @@ async fn whoever_took_over_an_open_browser_changes_nothing() {
     let guarded: [(&str, &str, Value); 5] = [
         ("POST", "/v1/session/two-factor/app", Value::Null),
         ("DELETE", "/v1/session/two-factor/app", Value::Null),
-        ("POST", "/v1/session/two-factor/sms", json!({"phone": "+14155550132"})),
+        (
+            "POST",
+            "/v1/session/two-factor/sms",
+            json!({"phone": "+14155550132"}),
+        ),
         ("DELETE", "/v1/session/two-factor/sms", Value::Null),
         ("POST", "/v1/session/two-factor/recovery-codes", Value::Null),
     ];
     for (method, path, body) in &guarded {
         let answer = ada.call(method, path, body.clone()).await;
-        assert_eq!(answer.json["type"], "/problems/confirmation-required", "{method} {path}");
+        assert_eq!(
+            answer.json["type"], "/problems/confirmation-required",
+            "{method} {path}"
+        );
         assert_eq!(answer.status, 403);
     }
     let confirm = async |body: Value| ada.post("/v1/session/confirm", body).await.status;
-    assert_eq!(confirm(json!({"password": PASSWORD})).await, 409, "not by the password");
-    assert_eq!(confirm(json!({"method": "app", "code": world.code(&secret, 1)})).await, 403);
+    assert_eq!(
+        confirm(json!({"password": PASSWORD})).await,
+        409,
+        "not by the password"
+    );
+    assert_eq!(
+        confirm(json!({"method": "app", "code": world.code(&secret, 1)})).await,
+        403
+    );
     assert_eq!(confirm(json!({})).await, 400);
     let code = world.code(&secret, 0);
     assert_eq!(confirm(json!({"method": "app", "code": code})).await, 204);
-    assert_eq!(confirm(json!({"method": "app", "code": code})).await, 403, "used");
-    let renewed = ada.post("/v1/session/two-factor/recovery-codes", Value::Null).await;
+    assert_eq!(
+        confirm(json!({"method": "app", "code": code})).await,
+        403,
+        "used"
+    );
+    let renewed = ada
+        .post("/v1/session/two-factor/recovery-codes", Value::Null)
+        .await;
     assert_eq!(renewed.status, 201);
-    assert_eq!(confirm(json!({"method": "recovery_code", "code": codes[0]})).await, 403, "an old one");
+    assert_eq!(
+        confirm(json!({"method": "recovery_code", "code": codes[0]})).await,
+        403,
+        "an old one"
+    );
     let new = renewed.json["recovery_codes"][0].clone();
-    assert_eq!(confirm(json!({"method": "recovery_code", "code": new})).await, 204);
-    assert_eq!(ada.get("/v1/session/two-factor").await.json["recovery_left"], 9);
-    assert_eq!(ada.call("DELETE", "/v1/session/two-factor/app", Value::Null).await.status, 204);
-    assert_eq!(ada.log_in(ADA, PASSWORD).await.status, 201, "no second factor any more");
+    assert_eq!(
+        confirm(json!({"method": "recovery_code", "code": new})).await,
+        204
+    );
+    assert_eq!(
+        ada.get("/v1/session/two-factor").await.json["recovery_left"],
+        9
+    );
+    assert_eq!(
+        ada.call("DELETE", "/v1/session/two-factor/app", Value::Null)
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        ada.log_in(ADA, PASSWORD).await.status,
+        201,
+        "no second factor any more"
+    );
 }
 
 #[tokio::test]
@@ -82,14 +142,24 @@ async fn a_new_number_is_confirmed_on_the_old_one_first() {
     let start = "/v1/session/two-factor/sms";
     let confirm = "/v1/session/two-factor/sms/confirm";
     for wrong in ["", "4155550132", "+0155550132", "+1415", "+14155550132x"] {
-        assert_eq!(ada.post(start, json!({"phone": wrong})).await.status, 400, "{wrong}");
+        assert_eq!(
+            ada.post(start, json!({"phone": wrong})).await.status,
+            400,
+            "{wrong}"
+        );
     }
     let step = ada.post(start, json!({"phone": "+14155550132"})).await.json;
     assert_eq!(step["state"], "confirm_new_number");
     let code = world.notice("sms_code").await["code"].clone();
-    assert_eq!(ada.post(confirm, json!({"code": code})).await.json["state"], "set");
+    assert_eq!(
+        ada.post(confirm, json!({"code": code})).await.json["state"],
+        "set"
+    );
 
-    let step = ada.post(start, json!({"phone": "+4915112345678"})).await.json;
+    let step = ada
+        .post(start, json!({"phone": "+4915112345678"}))
+        .await
+        .json;
     assert_eq!(step["state"], "confirm_old_number");
     let old = world.notice("sms_code").await;
     assert_eq!(old["to"], "+14155550132");
@@ -97,12 +167,20 @@ async fn a_new_number_is_confirmed_on_the_old_one_first() {
     assert_eq!(step["state"], "confirm_new_number");
     let new = world.notice("sms_code").await;
     assert_eq!(new["to"], "+4915112345678");
-    assert_eq!(ada.post(confirm, json!({"code": old["code"]})).await.status, 403, "the old code again");
+    assert_eq!(
+        ada.post(confirm, json!({"code": old["code"]})).await.status,
+        403,
+        "the old code again"
+    );
     let step = ada.post(confirm, json!({"code": new["code"]})).await.json;
     assert_eq!(step, json!({"state": "set"}), "no codes: there were some");
     assert!(world.user(&id).await.two_factor.sms);
     let asked = ada.log_in(ADA, PASSWORD).await;
-    ada.post("/v1/session/second-factor/sms", json!({"attempt": asked.json["attempt"]})).await;
+    ada.post(
+        "/v1/session/second-factor/sms",
+        json!({"attempt": asked.json["attempt"]}),
+    )
+    .await;
     assert_eq!(world.notice("sms_code").await["to"], "+4915112345678");
 }
 
@@ -110,9 +188,15 @@ async fn a_new_number_is_confirmed_on_the_old_one_first() {
 async fn an_agency_that_requires_a_second_factor_lets_nobody_go_on_without() {
     let world = World::new().await;
     let (_, ada) = world.person(ADA).await;
-    world.security(json!({"two_factor": {"required": true}})).await;
+    world
+        .security(json!({"two_factor": {"required": true}}))
+        .await;
     let path = format!("/v1/agencies/{}/settings/security", world.app.agency);
-    assert_eq!(ada.get(&path).await.status, 200, "who is logged in stays so");
+    assert_eq!(
+        ada.get(&path).await.status,
+        200,
+        "who is logged in stays so"
+    );
     let login = ada.log_in(ADA, PASSWORD).await;
     assert_eq!(login.status, 201);
     assert_eq!(login.json["second_factor_required"], true);
@@ -121,7 +205,9 @@ async fn an_agency_that_requires_a_second_factor_lets_nobody_go_on_without() {
     assert_eq!(refused.json["type"], "/problems/second-factor-required");
     ada.set_up_app().await;
     assert_eq!(ada.get(&path).await.status, 200);
-    let last = ada.call("DELETE", "/v1/session/two-factor/app", Value::Null).await;
+    let last = ada
+        .call("DELETE", "/v1/session/two-factor/app", Value::Null)
+        .await;
     assert_eq!(last.status, 409, "the last one stays");
 }
 
@@ -151,7 +237,10 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
         let owner = target.value.home.owner();
         app.reset_two_factor(&caller, &target, &owner).await
     };
-    assert!(matches!(reset().await, Err(SessionError::ConfirmationRequired)));
+    assert!(matches!(
+        reset().await,
+        Err(SessionError::ConfirmationRequired)
+    ));
     let code = json!({"method": "app", "code": world.code(&secret, 0)});
     assert_eq!(bob.post("/v1/session/confirm", code).await.status, 204);
     world.notices().await;
@@ -168,8 +257,15 @@ async fn credentials_stand_in_no_row_in_the_clear() {
     let world = World::new().await;
     let (id, ada) = world.person(ADA).await;
     let (secret, codes) = ada.set_up_app().await;
-    ada.post("/v1/session/two-factor/sms", json!({"phone": "+14155550132"})).await;
-    let sent = world.notice("sms_code").await["code"].as_str().unwrap().to_owned();
+    ada.post(
+        "/v1/session/two-factor/sms",
+        json!({"phone": "+14155550132"}),
+    )
+    .await;
+    let sent = world.notice("sms_code").await["code"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let asked = ada.log_in(ADA, PASSWORD).await;
     let attempt = asked.json["attempt"].as_str().unwrap().to_owned();
     let app = &world.app.app;
@@ -179,12 +275,20 @@ async fn credentials_stand_in_no_row_in_the_clear() {
     assert!(rows.len() > 5);
     let session = ada.cookie(SESSION).unwrap();
     let secrets = [
-        PASSWORD, &secret, &codes[0], "4155550132",
-        session.split_once('.').unwrap().1, attempt.split_once('.').unwrap().1,
+        PASSWORD,
+        &secret,
+        &codes[0],
+        "4155550132",
+        session.split_once('.').unwrap().1,
+        attempt.split_once('.').unwrap().1,
     ];
     for row in rows {
         for secret in secrets {
-            assert!(!row.doc.contains(secret) && !row.key.sk.contains(secret), "{:?}", row.key);
+            assert!(
+                !row.doc.contains(secret) && !row.key.sk.contains(secret),
+                "{:?}",
+                row.key
+            );
         }
         assert!(!row.doc.contains(&format!("\"{sent}\"")));
     }

@@ -108,7 +108,10 @@ impl World {
         let (id, token) = self.invite(email).await;
         let browser = self.browser();
         let answer = browser
-            .post("/v1/invitations/accept", json!({"token": token, "password": PASSWORD}))
+            .post(
+                "/v1/invitations/accept",
+                json!({"token": token, "password": PASSWORD}),
+            )
             .await;
         assert_eq!(answer.status, 201, "{}", answer.json);
         (id, browser)
@@ -140,7 +143,12 @@ impl World {
     /// Sets the agency's security settings.
     pub async fn security(&self, document: Value) {
         let app = &self.app.app;
-        let agency = app.find_agency(&self.app.agency).await.unwrap().unwrap().value;
+        let agency = app
+            .find_agency(&self.app.agency)
+            .await
+            .unwrap()
+            .unwrap()
+            .value;
         let tenant = Tenant::Agency(agency);
         let version = app.security_document(&tenant).await.unwrap().version;
         app.save_security(&tenant, version, Edit::Put(document), &Actor::system())
@@ -195,7 +203,10 @@ pub fn code_of(secret: &str, step: u64) -> String {
     let mac = ring::hmac::sign(&key, &step.to_be_bytes());
     let at = usize::from(mac.as_ref()[19] & 15);
     let four: [u8; 4] = mac.as_ref()[at..at + 4].try_into().unwrap();
-    format!("{:06}", (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000)
+    format!(
+        "{:06}",
+        (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
+    )
 }
 
 pub struct Answer {
@@ -292,7 +303,8 @@ impl Browser<'_> {
         } else {
             body.to_string().into_bytes()
         };
-        self.send(method, path, &headers, "application/json", body).await
+        self.send(method, path, &headers, "application/json", body)
+            .await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
@@ -305,8 +317,14 @@ impl Browser<'_> {
 
     /// What a page asks for by itself.
     pub async fn tick(&self) -> Answer {
-        self.send("GET", "/v1/session", &[("ringfence-timer", "1")], "", Vec::new())
-            .await
+        self.send(
+            "GET",
+            "/v1/session",
+            &[("ringfence-timer", "1")],
+            "",
+            Vec::new(),
+        )
+        .await
     }
 
     pub async fn log_in(&self, email: &str, password: &str) -> Answer {
@@ -324,7 +342,8 @@ impl Browser<'_> {
         let first = self.log_in(email, PASSWORD).await;
         assert_eq!(first.status, 202, "{}", first.json);
         let attempt = first.json["attempt"].as_str().unwrap();
-        self.second(attempt, "app", &self.world.code(secret, 0)).await
+        self.second(attempt, "app", &self.world.code(secret, 0))
+            .await
     }
 
     /// Sets up an app: its secret and the recovery codes.
@@ -338,7 +357,10 @@ impl Browser<'_> {
             .await;
         assert_eq!(done.status, 200, "{}", done.json);
         let codes = done.json["recovery_codes"].as_array().unwrap();
-        let codes = codes.iter().map(|c| c.as_str().unwrap().to_owned()).collect();
+        let codes = codes
+            .iter()
+            .map(|c| c.as_str().unwrap().to_owned())
+            .collect();
         // Its code was used: the next one is another.
         self.world.pass(30);
         (secret, codes)
@@ -353,11 +375,17 @@ impl Browser<'_> {
     }
 
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        self.jar
+            .lock()
+            .unwrap()
+            .insert(name.to_owned(), value.to_owned());
     }
 
     pub fn forget(&self, name: &str) {
-        self.jar.lock().unwrap().retain(|found, _| !found.starts_with(name));
+        self.jar
+            .lock()
+            .unwrap()
+            .retain(|found, _| !found.starts_with(name));
     }
 }
 

@@ -129,3 +129,41 @@ async fn of_two_that_revoke_a_key_one_finds_it_gone() {
     statuses.sort();
     assert_eq!(statuses, [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND]);
 }
+
+#[tokio::test]
+async fn the_list_tells_when_a_key_was_last_used_and_using_it_costs_no_write_each() {
+    let client = Client::new().await;
+    let path = client.account("/api-keys");
+    let owner = Owner::Account(client.test.account.id.clone());
+    let busy = client.test.key(owner.clone(), &[Scope::Admin]).await;
+    client.test.key(owner, &[Scope::Admin]).await;
+    let list = async || {
+        client
+            .test
+            .request(&client.router, Method::GET, &path, &busy, None)
+            .await
+            .2["items"]
+            .clone()
+    };
+    let first = list().await;
+    let told = |items: &Value| -> Vec<Value> {
+        items
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["last_used_at"].clone())
+            .collect()
+    };
+    let start = client.test.app.clock.now().to_string();
+    assert!(told(&first).contains(&json!(start)));
+    assert!(told(&first).contains(&Value::Null));
+    client.test.counting().take();
+    for _ in 0..20 {
+        client.test.clock.advance(Duration::from_secs(29));
+        list().await;
+    }
+    assert_eq!(client.test.counting().take().write, 0);
+    client.test.clock.advance(Duration::from_secs(20));
+    let later = list().await;
+    assert!(told(&later).contains(&json!(client.test.app.clock.now().to_string())));
+}

@@ -22,6 +22,12 @@ pub const fn reach(role: Role, scope: Scope) -> Option<Reach> {
     row(scope)[role as usize]
 }
 
+/// How far the operator's team has `scope` in an agency that lets it in. Nothing there outlasts its
+/// visit: it makes no keys and lets nobody else in.
+pub const fn support(scope: Scope) -> Option<Reach> {
+    row(scope)[Role::ALL.len()]
+}
+
 /// The scopes of a role.
 pub fn scopes(role: Role) -> impl Iterator<Item = Scope> {
     Scope::ALL
@@ -30,27 +36,27 @@ pub fn scopes(role: Role) -> impl Iterator<Item = Scope> {
 }
 
 #[rustfmt::skip]
-const fn row(scope: Scope) -> [Option<Reach>; Role::ALL.len()] {
+const fn row(scope: Scope) -> [Option<Reach>; Role::ALL.len() + 1] {
     const ALL: Option<Reach> = Some(Reach::All);
     const OWN: Option<Reach> = Some(Reach::Own);
     const NOT: Option<Reach> = None;
     // Persons of a platform post no events, but make keys for machines that do: one can only give a key
     // what one holds.
     match scope {
-        //                       agent call  report bill. mark. admin ag.bill ag.admin operator
-        Scope::EventsWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::CallsRead       => [OWN, ALL, ALL, NOT, ALL, ALL, NOT, ALL, ALL],
-        Scope::SettingsRead    => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::SettingsWrite   => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::DeliveriesRead  => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::DeliveriesWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::RecordingsRead  => [OWN, ALL, ALL, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::RecordingsWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::HistoryRead     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::PeopleRead      => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::PeopleWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
-        Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL],
-        Scope::Admin           => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL],
+        //                       agent call  report bill. mark. admin ag.bill ag.admin operator support
+        Scope::EventsWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::CallsRead       => [OWN, ALL, ALL, NOT, ALL, ALL, NOT, ALL, ALL, ALL],
+        Scope::SettingsRead    => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::SettingsWrite   => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::DeliveriesRead  => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::DeliveriesWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::RecordingsRead  => [OWN, ALL, ALL, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::RecordingsWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::HistoryRead     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::PeopleRead      => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::PeopleWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
+        Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL, ALL],
+        Scope::Admin           => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
     }
 }
 
@@ -78,6 +84,14 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_the_operator_does_in_an_agency_does_not_outlast_its_visit() {
+        for scope in Scope::ALL {
+            let lasts = matches!(scope, Scope::Admin | Scope::PeopleWrite);
+            assert_eq!(support(scope).is_none(), lasts, "{}", scope.as_str());
         }
     }
 

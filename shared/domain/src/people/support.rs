@@ -101,7 +101,7 @@ impl App {
         Ok(support)
     }
 
-    /// Closes support access at once. The agency may, and so may the operator.
+    /// Closes support access at once.
     pub async fn close_support(&self, agency: &str, actor: &Actor) -> Result<(), PeopleError> {
         let before = self.support_access(agency).await?;
         if before.is_none() {

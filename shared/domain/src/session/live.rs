@@ -60,7 +60,6 @@ pub(crate) struct StoredSession {
 }
 
 impl StoredSession {
-    #[expect(clippy::too_many_arguments, reason = "one for each field")]
     pub(super) fn new(
         app: &App,
         now: Timestamp,
@@ -234,7 +233,7 @@ impl App {
         };
         match written.await {
             Ok(()) => {
-                *session = stored.current(&session.key_hash, session.version + 1, session.idle)
+                *session = stored.current(&session.key_hash, session.version + 1, session.idle);
             }
             // Another request of the same second was faster, or it has just ended.
             Err(StoreError::Condition { .. }) => {}

@@ -66,32 +66,12 @@ impl App {
         format!("{}{path}", origin.trim_end_matches('/'))
     }
 
-    /// The link that is in force is another from now on.
-    fn new_link_op(
-        &self,
-        ticket: &Ticket,
-        purpose: &str,
-        until: Timestamp,
-    ) -> Result<Op, StoreError> {
-        let link = StoredLink {
-            sha256: ticket.token.hash(),
-        };
-        Ok(Op::Put(Put {
-            expires_at: Some(until),
-            ..Put::new(
-                keyspace::one_time_link(&ticket.user, purpose),
-                to_doc(&link)?,
-                When::Always,
-            )
-        }))
-    }
-
     /// Invites somebody, or does so again: a link that was mailed before no longer opens.
     pub async fn invitation(&self, user: &User) -> Result<Invitation, NotifyError> {
         let ticket = Ticket::new(&user.id, &*self.random);
         let until = later(self.clock.now(), INVITATION_TTL);
         let mut unit = Unit {
-            ops: vec![self.new_link_op(&ticket, INVITATION, until)?],
+            ops: vec![new_link_op(&ticket, INVITATION, until)?],
             sends: Vec::new(),
         };
         let notice = Notice::Invitation {
@@ -115,8 +95,9 @@ impl App {
         email: &str,
         name: Option<&str>,
     ) -> Result<Invitation, PeopleError> {
-        let email = MailAddress::parse(email)
-            .ok_or_else(|| PeopleError::field("email", "not_an_address", "must be a mail address"))?;
+        let email = MailAddress::parse(email).ok_or_else(|| {
+            PeopleError::field("email", "not_an_address", "must be a mail address")
+        })?;
         let (home, role) = match owner {
             Owner::Platform => (Home::Platform, Role::Operator),
             Owner::Agency(agency) => {
@@ -134,25 +115,25 @@ impl App {
             }
         };
         let before = self.user_by_mail(&email).await?;
-        let after = match &before {
-            Some(known) => {
-                let is_waiting = known.value.status == UserStatus::Invited
-                    && known.value.home == home
-                    && known.value.grant_on(owner).is_some_and(|grant| grant.role == role);
-                if !is_waiting {
-                    return Err(PeopleError::AddressTaken);
-                }
-                known.value.clone()
+        let after = if let Some(known) = &before {
+            let is_waiting = known.value.status == UserStatus::Invited
+                && known.value.home == home
+                && known
+                    .value
+                    .grant_on(owner)
+                    .is_some_and(|grant| grant.role == role);
+            if !is_waiting {
+                return Err(PeopleError::AddressTaken);
             }
-            None => {
-                let now = self.clock.now();
-                let local = email.as_str().split('@').next().unwrap_or_default();
-                let name = name.unwrap_or(local).to_owned();
-                let id = id::new(id::Kind::User, now, &*self.random);
-                let mut user = User::invited(id, home, email, name, now);
-                user.grants = vec![Grant::new(owner.clone(), role)];
-                user
-            }
+            known.value.clone()
+        } else {
+            let now = self.clock.now();
+            let local = email.as_str().split('@').next().unwrap_or_default();
+            let name = name.unwrap_or(local).to_owned();
+            let id = id::new(id::Kind::User, now, &*self.random);
+            let mut user = User::invited(id, home, email, name, now);
+            user.grants = vec![Grant::new(owner.clone(), role)];
+            user
         };
         let invitation = self.invitation(&after).await?;
         let extra = invitation.unit.clone();
@@ -241,7 +222,7 @@ impl App {
         password: Password,
         visitor: &Visitor,
     ) -> Result<NewSession, SessionError> {
-        let (user, used) = self.open_one_time_link(ticket, INVITATION).await?;
+        let (user, use_up) = self.open_one_time_link(ticket, INVITATION).await?;
         let mut after = user.value.clone();
         after.status = UserStatus::Active;
         if let Some(name) = name {
@@ -261,7 +242,7 @@ impl App {
         };
         let kept = self.credentials(&after.id).await?;
         let extra = Unit {
-            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            ops: vec![use_up, kept.replace(&after.id, &credentials)?],
             sends: Vec::new(),
         };
         let saved = self
@@ -341,7 +322,7 @@ impl App {
         let user = self.user(&found).await?.map(|user| user.value);
         let ticket = Ticket::new(&found, &*self.random);
         let until = later(self.clock.now(), RESET_TTL);
-        let mut op = self.new_link_op(&ticket, RESET, until)?;
+        let mut op = new_link_op(&ticket, RESET, until)?;
         // For nobody too, who is then found to be gone: sealing the link takes its time.
         let notice = self
             .notify(Notice::PasswordReset {
@@ -372,7 +353,7 @@ impl App {
         password: Password,
         visitor: &Visitor,
     ) -> Result<(), SessionError> {
-        let (user, used) = self.open_one_time_link(ticket, RESET).await?;
+        let (user, use_up) = self.open_one_time_link(ticket, RESET).await?;
         self.vet_password(&user.value, "password", &password)
             .await?;
         let kept = self.credentials(&ticket.user).await?;
@@ -383,7 +364,7 @@ impl App {
         let mut after = user.value.clone();
         after.session_epoch += 1;
         let mut extra = Unit {
-            ops: vec![used, kept.replace(&after.id, &credentials)?],
+            ops: vec![use_up, kept.replace(&after.id, &credentials)?],
             sends: Vec::new(),
         };
         extra.extend(self.password_changed(&after, visitor).await?);
@@ -441,6 +422,21 @@ impl App {
             .await?;
         Ok(ticket)
     }
+}
+
+/// Puts another link into force.
+fn new_link_op(ticket: &Ticket, purpose: &str, until: Timestamp) -> Result<Op, StoreError> {
+    let link = StoredLink {
+        sha256: ticket.token.hash(),
+    };
+    Ok(Op::Put(Put {
+        expires_at: Some(until),
+        ..Put::new(
+            keyspace::one_time_link(&ticket.user, purpose),
+            to_doc(&link)?,
+            When::Always,
+        )
+    }))
 }
 
 /// What is lost to somebody faster means that the link was used.

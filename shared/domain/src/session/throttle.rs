@@ -92,7 +92,7 @@ impl App {
                 &keyspace::failures(&scope, window),
                 1,
                 Some(max),
-                expiry(ends),
+                Some(kept_until(ends)),
             )
             .await;
         let spent = match counted {
@@ -125,7 +125,7 @@ impl App {
         let key = keyspace::failures(&charge.scope, charge.window);
         let counted = self
             .table
-            .count(&key, -charge.spent, None, expiry(ends))
+            .count(&key, -charge.spent, None, Some(kept_until(ends)))
             .await;
         if let Err(error) = counted {
             tracing::warn!(%error, "an attempt to log in could not be given back");
@@ -158,7 +158,7 @@ impl App {
         };
         let (_, ends) = window_of(now, WINDOW);
         let put = Put {
-            expires_at: expiry(ends),
+            expires_at: Some(kept_until(ends)),
             ..Put::new(
                 keyspace::failure_lock(&charge.scope, charge.window),
                 to_doc(&lock)?,
@@ -187,7 +187,7 @@ impl App {
         let key = keyspace::failures(&format!("network/{network}"), window);
         match self
             .table
-            .count(&key, 1, Some(NETWORK_ATTEMPTS), expiry(ends))
+            .count(&key, 1, Some(NETWORK_ATTEMPTS), Some(kept_until(ends)))
             .await
         {
             Ok(_) => Ok(()),
@@ -200,7 +200,11 @@ impl App {
         let Some(network) = network else { return };
         let (window, ends) = window_of(now, NETWORK_WINDOW);
         let key = keyspace::failures(&format!("network/{network}"), window);
-        if let Err(error) = self.table.count(&key, -1, None, expiry(ends)).await {
+        if let Err(error) = self
+            .table
+            .count(&key, -1, None, Some(kept_until(ends)))
+            .await
+        {
             tracing::warn!(%error, "an attempt to log in could not be given back");
         }
     }
@@ -215,7 +219,7 @@ impl App {
         let (window, ends) = window_of(self.clock.now(), length);
         match self
             .table
-            .count(&key(window), 1, Some(max), expiry(ends))
+            .count(&key(window), 1, Some(max), Some(kept_until(ends)))
             .await
         {
             Ok(_) => Ok(true),
@@ -242,8 +246,8 @@ fn window_of(now: Timestamp, length: SignedDuration) -> (i64, Timestamp) {
 }
 
 /// Kept past its window: for a lock that reaches into the next, and for what comes back late.
-fn expiry(ends: Timestamp) -> Option<Timestamp> {
-    Some(later(ends, LATER_LOCK))
+fn kept_until(ends: Timestamp) -> Timestamp {
+    later(ends, LATER_LOCK)
 }
 
 pub(crate) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

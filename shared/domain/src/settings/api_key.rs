@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     App,
-    access::{ApiKey, ApiKeySecret, Caller, Principal, Scope},
+    access::{ApiKey, ApiKeySecret, Caller, ListedKey, Principal, Scope},
     keyspace,
 };
 
@@ -119,14 +119,19 @@ impl App {
             .await?)
     }
 
-    /// A page of the keys of `tenant`, oldest first.
+    /// A page of the keys of `tenant`, oldest first, with when each was last used.
     pub async fn list_api_keys(
         &self,
         tenant: &Tenant,
         limit: usize,
         after: Option<&str>,
-    ) -> Result<Listed<ApiKey>, StoreError> {
-        self.list(keyspace::api_keys_of(tenant.id(), "").pk, limit, after)
-            .await
+    ) -> Result<Listed<ListedKey>, StoreError> {
+        let listed: Listed<ApiKey> = self
+            .list(keyspace::api_keys_of(tenant.id(), "").pk, limit, after)
+            .await?;
+        Ok(Listed {
+            items: self.with_last_use(listed.items).await?,
+            next: listed.next,
+        })
     }
 }
