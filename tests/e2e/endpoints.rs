@@ -35,8 +35,8 @@ enum Guard {
 
 use Guard::{Account, Agency, Link, Login, Open, Person, Platform, Session, Twilio};
 use Scope::{
-    Admin, BillingWrite, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead, PeopleRead,
-    PeopleWrite, RecordingsRead, RecordingsWrite, SettingsRead, SettingsWrite,
+    Admin, BillingWrite, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead,
+    PeopleRead, PeopleWrite, RecordingsRead, RecordingsWrite, SettingsRead, SettingsWrite,
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.
