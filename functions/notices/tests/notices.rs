@@ -71,9 +71,7 @@ async fn the_billing_system_posts_a_notice_once_and_learns_how_many_get_it() {
     assert_eq!(again.json["repeated"], true);
     let mut other = invoice();
     other["subject"] = "Another".into();
-    let other = test
-        .request_as(Some(&key), "POST", &path, &[], other)
-        .await;
+    let other = test.request_as(Some(&key), "POST", &path, &[], other).await;
     assert_eq!(other.status, 409);
     test.drain().await;
     let mails = test.post.mails();

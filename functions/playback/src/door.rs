@@ -106,7 +106,10 @@ pub(crate) async fn entry(app: &App, visitor: &Visitor<'_>, open: &OpenLink) -> 
         Asks::Nothing => Entry::Open(None),
         Asks::Login => {
             let path = visitor.parts.uri.path();
-            refuse(pages::login(form, path.strip_suffix("/audio").unwrap_or(path)))
+            refuse(pages::login(
+                form,
+                path.strip_suffix("/audio").unwrap_or(path),
+            ))
         }
         Asks::MissingPin => refuse(pages::missing_pin(form)),
         Asks::Pin => {

@@ -104,7 +104,15 @@ fn problem(
         }
         Form::Page => {
             let until = until.map(minute_after);
-            let mut response = page(problem.code.status(), &NoticePage { title, text, until, login: None });
+            let mut response = page(
+                problem.code.status(),
+                &NoticePage {
+                    title,
+                    text,
+                    until,
+                    login: None,
+                },
+            );
             if let Some(seconds) = problem.retry_after {
                 response
                     .headers_mut()
