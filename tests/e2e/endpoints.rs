@@ -35,14 +35,9 @@ enum Guard {
 
 use Guard::{Account, Agency, Link, Login, Open, Person, Platform, Session, Twilio};
 use Scope::{
-<<<<<<< HEAD
     Admin, BillingWrite, CallsRead, DeletionRead, DeletionWrite, DeliveriesRead, DeliveriesWrite,
     EventsWrite, HistoryRead, HoldsRead, HoldsWrite, PeopleRead, PeopleWrite, RecordingsRead,
     RecordingsWrite, SettingsRead, SettingsWrite,
-=======
-    Admin, BillingWrite, CallsRead, DeliveriesRead, DeliveriesWrite, EventsWrite, HistoryRead,
-    PeopleRead, PeopleWrite, RecordingsRead, RecordingsWrite, SettingsRead, SettingsWrite,
->>>>>>> wt-d
 };
 
 /// Method, path, guard, and a body that gets as far as the guard.

@@ -245,7 +245,6 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
     assert_eq!(bob.post("/v1/session/confirm", code).await.status, 204);
     world.notices().await;
     reset().await.unwrap();
-<<<<<<< HEAD
     assert_eq!(
         ada.get("/v1/session").await.status,
         401,
@@ -256,10 +255,6 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
         201,
         "without a second factor"
     );
-=======
-    assert_eq!(ada.get("/v1/session").await.status, 401, "its sessions are over");
-    assert_eq!(ada.log_in(ADA, PASSWORD).await.status, 201, "without a second factor");
->>>>>>> wt-d
     let told = world.notices().await;
     let hers =
         |n: &serde_json::Value| n["notice"] == "two_factor_changed" && n["user"] == ada_id.as_str();

@@ -59,11 +59,7 @@ const fn row(scope: Scope) -> [Option<Reach>; Role::ALL.len() + 1] {
         Scope::HistoryRead     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::PeopleRead      => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::PeopleWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
-<<<<<<< HEAD
         Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL, NOT],
-=======
-        Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL, ALL],
->>>>>>> wt-d
         Scope::Admin           => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
     }
 }

@@ -323,10 +323,7 @@ impl App {
         let ticket = Ticket::new(&found, &*self.random);
         let until = later(self.clock.now(), RESET_TTL);
         let mut op = new_link_op(&ticket, RESET, until)?;
-<<<<<<< HEAD
         let is_active = user.is_some_and(|user| user.is_active());
-=======
->>>>>>> wt-d
         // For nobody too, who is then found to be gone: sealing the link takes its time.
         let notice = self
             .notify(Notice::PasswordReset {
@@ -339,13 +336,7 @@ impl App {
                 expires_at: until,
             })
             .await?;
-<<<<<<< HEAD
         if !is_active && let Op::Put(put) = &mut op {
-=======
-        if !user.is_some_and(|user| user.is_active())
-            && let Op::Put(put) = &mut op
-        {
->>>>>>> wt-d
             // A write like the other's, to a place that nothing reads.
             put.key = Key::new(mail.pk, RESET);
         }
