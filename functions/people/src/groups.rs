@@ -25,8 +25,8 @@ pub(crate) struct GroupBody {
     tags: Vec<String>,
     /// The columns (fields of a call) that are seen; of a new group none.
     columns: Vec<String>,
-    /// Roles that have this group in every account of the agency: call_agent, call_manager,
-    /// report_manager.
+    /// Roles that have this group in every account of the agency: `call_agent`, `call_manager`,
+    /// `report_manager`.
     roles: Vec<String>,
 }
 

@@ -176,7 +176,8 @@ pub(crate) struct AccountInvitation {
     email: String,
     /// What people call it.
     name: String,
-    /// call_agent, call_manager, report_manager, billing_manager, marketing_manager or administrator.
+    /// `call_agent`, `call_manager`, `report_manager`, `billing_manager`, `marketing_manager` or
+    /// `administrator`.
     role: String,
     /// The access control group that narrows what it sees.
     access_group: Option<String>,

@@ -70,7 +70,7 @@ async fn an_invited_person_is_listed_and_can_log_in_by_its_link_only() {
     let path = format!("/v1/agencies/{}/users", other.id);
     assert_eq!(send(&app, &stranger, "POST", &path, body).await.status, 409);
 
-    app.clock.advance(std::time::Duration::from_secs(3 * 3600));
+    app.clock.advance(std::time::Duration::from_hours(3));
     let key = app
         .key_for(Owner::Account(app.account.clone()), &[Scope::PeopleRead])
         .await;

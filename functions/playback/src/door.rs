@@ -134,10 +134,9 @@ async fn heard_by_login(
 ) -> Result<Option<String>, Problem> {
     let caller = match session::of_visit(visitor.parts, app).await {
         Ok(Some(caller)) => caller,
-        Ok(None) => return Ok(None),
         Err(problem) if problem.code.status().is_server_error() => return Err(problem),
-        // A session that is over.
-        Err(_) => return Ok(None),
+        // Or a session that is over.
+        Ok(None) | Err(_) => return Ok(None),
     };
     let account = &open.recording.account;
     let reach = match app

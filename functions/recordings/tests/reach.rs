@@ -125,7 +125,7 @@ async fn an_agent_reads_and_hears_its_own_only() {
     let nobody = app.sign_in(grant(&app, Role::CallAgent, |_| {})).await;
     let manager = app.sign_in(grant(&app, Role::CallManager, |_| {})).await;
 
-    assert_eq!(listed(&app, &ada).await, [own.clone()]);
+    assert_eq!(listed(&app, &ada).await, std::slice::from_ref(&own));
     assert!(listed(&app, &nobody).await.is_empty());
     assert_eq!(listed(&app, &manager).await.len(), 2);
     let path = format!("/v1/accounts/{}/recordings/{own}/audio", app.account);
@@ -263,7 +263,7 @@ async fn groups_filter_calls_and_recordings_and_hide_columns() {
                 "recording": {"id": first, "duration": 2}}})
     );
     assert_eq!(get(&app, &manager, &calls("c-2")).await.status, 404);
-    assert_eq!(listed(&app, &manager).await, [first.clone()]);
+    assert_eq!(listed(&app, &manager).await, std::slice::from_ref(&first));
     is_absent(&app, &manager, &second).await;
     let path = format!("/v1/accounts/{}/recordings/{first}", app.account);
     let one = get(&app, &manager, &path).await;

@@ -31,13 +31,19 @@ pub struct DataReach(Option<Limits>);
 
 #[derive(Clone, Debug)]
 struct Limits {
-    /// Only what this agent took part in; inside, `None`: it is nobody in call data, and sees nothing.
-    own: Option<Option<String>>,
+    /// Only what this person took part in.
+    own: Option<Own>,
     groups: Vec<AccessGroup>,
     /// A group is named that is gone: nothing is seen.
     is_shut: bool,
     /// `None`: in no team, which limits nothing.
     teams: Option<Vec<Team>>,
+}
+
+/// Who somebody is in call data; without an agent nobody, who took part in nothing.
+#[derive(Clone, Debug)]
+struct Own {
+    agent: Option<String>,
 }
 
 /// How somebody may hear a recording.
@@ -78,11 +84,11 @@ impl DataReach {
         let Some(limits) = &self.0 else {
             return true;
         };
-        let is_own = match &limits.own {
-            None => true,
-            Some(None) => false,
-            Some(Some(agent)) => facts.agents.contains(&agent.as_str()),
-        };
+        let is_own = limits.own.as_ref().is_none_or(|own| {
+            own.agent
+                .as_deref()
+                .is_some_and(|agent| facts.agents.contains(&agent))
+        });
         is_own && limits.admits(facts)
     }
 
@@ -170,8 +176,10 @@ impl DataReach {
         if !limits.admits(&facts) {
             return None;
         }
-        let is_own = matches!(&limits.own, Some(Some(agent))
-            if recording.agent_id.as_deref() == Some(agent.as_str()));
+        let is_own = limits
+            .own
+            .as_ref()
+            .is_some_and(|own| own.agent.is_some() && own.agent == recording.agent_id);
         let is_voicemail =
             call.is_some_and(|call| call.call.data.disposition == Some(Disposition::Voicemail));
         let by_teams = limits.teams.as_ref().map(|teams| {
@@ -333,7 +341,9 @@ impl App {
         let groups: Vec<AccessGroup> = groups.into_iter().map(|group| group.value).collect();
         let (groups, is_shut) = applying(grant, &teams, groups);
         Ok(DataReach(Some(Limits {
-            own: (reach == Reach::Own).then(|| grant.agent.clone()),
+            own: (reach == Reach::Own).then(|| Own {
+                agent: grant.agent.clone(),
+            }),
             groups,
             is_shut,
             teams: (!grant.teams.is_empty()).then_some(teams),
@@ -387,7 +397,7 @@ impl App {
             && let Some(own) = &limits.own
             && limits.teams.is_none()
         {
-            match own {
+            match &own.agent {
                 Some(agent) if filter.agent.as_ref().is_none_or(|asked| asked == agent) => {
                     filter.agent = Some(agent.clone());
                 }
@@ -563,7 +573,9 @@ mod tests {
         let call = whole(|_| {});
         for (agent, seen) in [(Some("ada"), true), (Some("bob"), false), (None, false)] {
             let reach = DataReach(Some(Limits {
-                own: Some(agent.map(str::to_owned)),
+                own: Some(Own {
+                    agent: agent.map(str::to_owned),
+                }),
                 groups: Vec::new(),
                 is_shut: false,
                 teams: None,

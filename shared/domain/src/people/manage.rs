@@ -101,16 +101,15 @@ impl Desk {
 
 /// What is asked about a person's grants, before it is known whether what it names exists.
 fn read_grant(object: &mut Object<'_>, on: Option<Owner>) -> Option<Grant> {
-    let on = match on {
-        Some(on) => Some(on),
-        None => {
-            let text = object.required_string("on")?;
-            let owner = Owner::parse(&text).filter(|owner| *owner != Owner::Platform);
-            if owner.is_none() {
-                object.wrong("on", "not_an_id", "must be the id of an account or agency");
-            }
-            owner
+    let on = if on.is_some() {
+        on
+    } else {
+        let text = object.required_string("on")?;
+        let owner = Owner::parse(&text).filter(|owner| *owner != Owner::Platform);
+        if owner.is_none() {
+            object.wrong("on", "not_an_id", "must be the id of an account or agency");
         }
+        owner
     };
     let role = object.required_string("role").and_then(|name| {
         let role = Role::parse(&name);

@@ -93,8 +93,8 @@ impl App {
             agency,
             &caller.actor(),
             Action::of(before.is_some(), true),
-            &before,
-            &Some(support.clone()),
+            before.as_ref(),
+            Some(&support),
             Op::Put(put),
         )
         .await?;
@@ -108,7 +108,7 @@ impl App {
             return Ok(());
         }
         let delete = Op::Delete(keyspace::support(agency), When::Always);
-        self.commit_support(agency, actor, Action::Delete, &before, &None, delete)
+        self.commit_support(agency, actor, Action::Delete, before.as_ref(), None, delete)
             .await
     }
 
@@ -156,15 +156,15 @@ impl App {
         agency: &str,
         actor: &Actor,
         action: Action,
-        before: &Option<SupportAccess>,
-        after: &Option<SupportAccess>,
+        before: Option<&SupportAccess>,
+        after: Option<&SupportAccess>,
         op: Op,
     ) -> Result<(), PeopleError> {
         let change = Change {
             item: "support-access".to_owned(),
             action,
-            before: to_value(before)?,
-            after: to_value(after)?,
+            before: to_value(&before)?,
+            after: to_value(&after)?,
         };
         let unit = Unit {
             ops: vec![op],

@@ -11,7 +11,7 @@ use crate::users::{UserBody, shown};
 
 /// Read one of the operator's team
 ///
-/// With its ETag, and when it last logged in. Needs the scope `people:read`.
+/// With its `ETag`, and when it last logged in. Needs the scope `people:read`.
 #[utoipa::path(
     get,
     path = "/v1/operators/{user}",

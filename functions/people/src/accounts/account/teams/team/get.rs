@@ -11,7 +11,7 @@ use crate::teams::TeamBody;
 
 /// Read a team
 ///
-/// With its ETag. Needs the scope `people:read`.
+/// With its `ETag`. Needs the scope `people:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/teams/{team}",

@@ -11,7 +11,7 @@ use crate::users::{UserBody, shown};
 
 /// Read a user of an account
 ///
-/// With its ETag, and when it last logged in. Needs the scope `people:read`.
+/// With its `ETag`, and when it last logged in. Needs the scope `people:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/users/{user}",

@@ -11,7 +11,7 @@ use crate::groups::GroupBody;
 
 /// Read an access control group
 ///
-/// With its ETag. Needs the scope `people:read`.
+/// With its `ETag`. Needs the scope `people:read`.
 #[utoipa::path(
     get,
     path = "/v1/agencies/{agency}/access-groups/{group}",
