@@ -35,20 +35,20 @@ pub(crate) async fn part_of(
         &until,
         if personal { "whole" } else { "bare" },
     ];
-    let from: ExportFrom = match query.cursor.as_deref() {
-        Some(cursor) => cursor::decode(&scope, cursor)?,
-        None => {
-            let since = instant("since", query.since.as_deref())?;
-            let until = instant("until", query.until.as_deref())?;
-            app.history_export(owner, since, until).await?
-        }
+    let from: ExportFrom = if let Some(cursor) = query.cursor.as_deref() {
+        cursor::decode(&scope, cursor)?
+    } else {
+        let since = instant("since", query.since.as_deref())?;
+        let until = instant("until", query.until.as_deref())?;
+        app.history_export(owner, since, until).await?
     };
     let export = app.export_history(owner, from, personal).await?;
     let mut body = export.text;
     let mut link = None;
     if let Some(next) = export.next {
         let cursor = cursor::encode(&scope, &next);
-        body.push_str(&format!("{}\n", serde_json::json!({ "next": cursor })));
+        body.push_str(&serde_json::json!({ "next": cursor }).to_string());
+        body.push('\n');
         let mut pairs = vec![("cursor", cursor)];
         pairs.extend(query.since.map(|since| ("since", since)));
         pairs.extend(query.until.map(|until| ("until", until)));

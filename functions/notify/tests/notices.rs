@@ -220,7 +220,7 @@ async fn whoever_dies_between_sending_and_marking_sends_the_same_again() {
     let first = world.test.post.mails();
     assert_eq!(first.len(), 1);
     // While the claim holds, nobody takes over.
-    world.pass(Duration::from_secs(60)).await;
+    world.pass(Duration::from_mins(1)).await;
     assert_eq!(world.test.post.mails().len(), 0);
     world.pass(Duration::from_mins(5)).await;
     let second = world.test.post.mails();
@@ -512,7 +512,7 @@ async fn mails_read_well() {
         .await;
     world
         .change(&user, |user| {
-            user.profile.time_zone = Some("Europe/Berlin".to_owned())
+            user.profile.time_zone = Some("Europe/Berlin".to_owned());
         })
         .await;
     let boss = world

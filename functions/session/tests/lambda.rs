@@ -7,13 +7,6 @@ use ringfence_test_lambda::{
 
 #[test]
 fn every_event_is_answered_as_it_should_be() {
-    let keyed = |file| {
-        (
-            file,
-            Problem(401, "unauthenticated"),
-            Problem(503, "unavailable"),
-        )
-    };
     let always = |file, expected| (file, expected, expected);
     check(
         env!("CARGO_BIN_EXE_session"),

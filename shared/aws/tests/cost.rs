@@ -274,7 +274,7 @@ async fn what_a_recording_costs_from_its_registration_to_its_listener() {
         app, aws, account, ..
     } = &installation;
     let config = app.account_config(account).await.unwrap().unwrap();
-    let audio = [b"RIFF\x24\x00\x00\x00WAVEfmt ".as_slice(), &[0; 80_000]].concat();
+    let audio = [b"RIFF\x24\x00\x00\x00WAVEfmt ".as_slice(), &vec![0; 80_000]].concat();
     let facts = |call: &str| Facts {
         call_id: call.to_owned(),
         started_at: aws.clock.now(),

@@ -136,6 +136,10 @@ fn resident() -> u64 {
 /// `RINGFENCE_DELETIONS` says how many; 250 unless set, 10,000 is the long run by hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one long run, told from start to end"
+)]
 async fn a_thousand_objects_cost_a_call() {
     let count: i64 = std::env::var("RINGFENCE_DELETIONS")
         .ok()

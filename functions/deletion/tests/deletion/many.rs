@@ -79,6 +79,10 @@ fn memory() -> (u64, u64) {
 /// `cargo test -p ringfence-deletion --test deletion -- --ignored --nocapture on_the_embedded_default`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a long run by hand"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one long run, told from start to end"
+)]
 async fn a_hundred_thousand_on_the_embedded_default() {
     let count: i64 = std::env::var("RINGFENCE_DELETIONS")
         .ok()

@@ -40,5 +40,5 @@ pub(crate) async fn get(
     query: Result<StrictQuery<ExportQuery>, Problem>,
 ) -> Result<Response, Problem> {
     let owner = owner::platform(&app, &caller, Scope::HistoryRead)?;
-    part_of(&app, &owner, &"/v1/history/export", query?.0).await
+    part_of(&app, &owner, "/v1/history/export", query?.0).await
 }

@@ -290,7 +290,7 @@ async fn the_sweep_signs_what_is_a_day_old_or_many_entries_long() {
     assert_eq!(app.app.sweep_checkpoints().await.unwrap(), 3);
     assert!(is_signed(2).await);
     // Nothing new: nothing to sign, however long.
-    app.clock.advance(Duration::from_secs(72 * 3600));
+    app.clock.advance(Duration::from_hours(72));
     assert_eq!(app.app.sweep_checkpoints().await.unwrap(), 0);
     for _ in 0..999 {
         change(&app, "settings/security", "key_1").await;
@@ -305,7 +305,7 @@ async fn the_sweep_signs_what_is_a_day_old_or_many_entries_long() {
 async fn the_sweep_signs_no_chain_that_was_tampered_with() {
     let app = signed().await;
     tamper(&app, 26, Some(edited(&stored(&app, 26).await))).await;
-    app.clock.advance(Duration::from_secs(24 * 3600));
+    app.clock.advance(Duration::from_hours(24));
     app.app.sweep_checkpoints().await.unwrap();
     assert_eq!(first_bad(&app).await, (26, "edited".to_owned()));
     // It is looked at again a day later, not with every sweep.

@@ -60,7 +60,7 @@ impl World {
         for mail in &mails {
             let address = MailAddress::parse(&mail.to).unwrap();
             let user = self.app.app.user_by_mail(&address).await.unwrap();
-            all.push(told(mail, user.map(|user| user.value.id)));
+            all.push(told(mail, user.as_ref().map(|user| user.value.id.as_str())));
         }
         all.extend(texts);
         all
@@ -169,7 +169,7 @@ impl World {
 }
 
 /// What a mail tells.
-fn told(mail: &Email, user: Option<String>) -> Value {
+fn told(mail: &Email, user: Option<&str>) -> Value {
     let notice = match mail.subject.as_str() {
         "Reset your password" => "password_reset",
         "Your password was changed" => "password_changed",

@@ -342,8 +342,7 @@ impl App {
         op: Op,
     ) -> Result<(), PeopleError> {
         let id = before.or(after).map_or("", |group| group.id.as_str());
-        let recorded =
-            |group: Option<&AccessGroup>| group.map_or(Ok(Value::Null), to_value);
+        let recorded = |group: Option<&AccessGroup>| group.map_or(Ok(Value::Null), to_value);
         let change = Change {
             item: format!("access-groups/{id}"),
             action: Action::of(before.is_some(), after.is_some()),
