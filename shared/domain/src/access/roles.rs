@@ -60,7 +60,7 @@ const fn row(scope: Scope) -> [Option<Reach>; Role::ALL.len() + 1] {
         Scope::HistoryRead     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::PeopleRead      => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::PeopleWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
-        Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL, NOT],
+        Scope::BillingWrite    => [NOT, NOT, NOT, NOT, NOT, NOT, NOT, ALL, ALL, ALL],
         Scope::Admin           => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
     }
 }
@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn what_the_operator_does_in_an_agency_does_not_outlast_its_visit() {
         for scope in Scope::ALL {
-            let lasts = matches!(scope, Scope::Admin | Scope::PeopleWrite);
+            let lasts = matches!(
+                scope,
+                Scope::Admin | Scope::PeopleWrite | Scope::DeletionWrite | Scope::HoldsWrite
+            );
             assert_eq!(support(scope).is_none(), lasts, "{}", scope.as_str());
         }
     }
