@@ -23,7 +23,7 @@ fn every_event_is_answered_as_it_should_be() {
             keyed("invite.apigw.json"),
             keyed("suspend.apigw.json"),
             keyed("support.apigw.json"),
-            always("me.apigw.json", Problem(401, "unauthenticated")),
+            always("me.apigw.json", Problem(401, "session-over")),
             always("broken-no-key.apigw.json", Problem(401, "unauthenticated")),
             always(
                 "broken-method.apigw.json",

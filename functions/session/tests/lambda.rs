@@ -17,7 +17,7 @@ fn every_event_is_answered_as_it_should_be() {
                 Problem(503, "unavailable"),
                 Problem(503, "unavailable"),
             ),
-            always("who.apigw.json", Problem(401, "unauthenticated")),
+            always("who.apigw.json", Problem(401, "session-over")),
             always("page.apigw.json", Status(200)),
             (
                 "accept.apigw.json",

@@ -36,10 +36,12 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
     Path((account, recording)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let config = app
-        .account(&caller, Scope::RecordingsRead, &account)
+    let (config, reach) = app
+        .account_data(&caller, Scope::RecordingsRead, &account)
         .await?;
-    let stored = app.recording(&config.account.id, &recording).await?;
+    let (stored, _) = app
+        .recording_within(&reach, &config.account.id, &recording)
+        .await?;
     stored.recording.playable()?;
     sealed_key(&stored.recording).ok_or_else(|| Problem::not_found("key"))
 }
