@@ -50,7 +50,7 @@ fn outcomes(ids: &mut [String]) -> String {
     for part in ids.chunks(1_000).rev() {
         let mut text = digest;
         for id in part {
-            text += &format!("\n{id} deleted {}", wav(0).len());
+            text.push_str(&["\n", id, " deleted ", &wav(0).len().to_string()].concat());
         }
         digest = sha256_hex(text.as_bytes());
     }

@@ -21,7 +21,7 @@ fn every_event_is_answered_as_it_should_be() {
             always("page.apigw.json", Status(200)),
             (
                 "accept.apigw.json",
-                Problem(404, "not-found"),
+                Problem(410, "gone"),
                 Problem(503, "unavailable"),
             ),
             always("broken-body.apigw.json", Problem(400, "malformed-body")),
