@@ -59,7 +59,7 @@ def for_emulator(template):
             for policy in properties["Policies"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
                     # It does not know who a mail is from when it asks whether that is allowed.
-                    if statement["Sid"] == "Mail":
+                    if statement.get("Sid") == "Mail":
                         del statement["Condition"]
                     # On AWS this is what batches need too.
                     if statement["Action"] == "sqs:SendMessage":
