@@ -25,7 +25,11 @@ const LOCK: &str = "lock";
 const KEY: &str = "keys/master.key";
 
 /// The steps of the schema; `PRAGMA user_version` says how many of them a database has taken.
-const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("blobs.sql")];
+const SCHEMA: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("blobs.sql"),
+    include_str!("blob_keys.sql"),
+];
 
 /// How an [`Embedded`] store is opened.
 #[derive(Clone, Debug)]

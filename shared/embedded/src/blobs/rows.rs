@@ -12,17 +12,24 @@ const PAGE: usize = 1000;
 /// An object: what is known of it, and the file that holds it.
 pub(crate) struct BlobRow {
     pub(crate) file: String,
+    /// The data key that opens the file, sealed; `None`: it lies in the clear.
+    pub(crate) wrapped_key: Option<Vec<u8>>,
+    /// The key of the caller's choice that it stands under besides.
+    pub(crate) kms_key: Option<String>,
     pub(crate) head: BlobHead,
 }
 
 pub(crate) fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<BlobRow>> {
     connection
         .prepare_cached(
-            "SELECT file, length, content_type, sha256, stored FROM blobs WHERE key = ?1",
+            "SELECT file, length, content_type, sha256, stored, wrapped_key, kms_key \
+             FROM blobs WHERE key = ?1",
         )?
         .query_row([key], |row| {
             Ok(BlobRow {
                 file: row.get(0)?,
+                wrapped_key: row.get(5)?,
+                kms_key: row.get(6)?,
                 head: BlobHead {
                     length: row.get::<_, i64>(1)?.cast_unsigned(),
                     content_type: row.get(2)?,
@@ -77,8 +84,9 @@ pub(crate) fn put(
         .optional()?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO blobs (key, file, length, content_type, sha256, stored) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO blobs \
+             (key, file, length, content_type, sha256, stored, wrapped_key, kms_key) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             key,
@@ -87,6 +95,8 @@ pub(crate) fn put(
             row.head.content_type,
             row.head.sha256,
             row.head.stored_at.as_millisecond(),
+            row.wrapped_key,
+            row.kms_key,
         ])?;
     Ok(before)
 }
