@@ -64,6 +64,17 @@ pub(super) async fn unlock(
     Ok(Unlocked { data_key, context })
 }
 
+/// The wrapped key of an object's row under the newest key of the key file. The file itself stays as it is.
+pub(super) fn rewrap(
+    keys: &FileKeys,
+    key: &str,
+    kms_key: Option<&str>,
+    wrapped: &[u8],
+) -> Result<Vec<u8>, KeysError> {
+    let context = context(key, kms_key);
+    keys.seal_now(&context, &keys.open_now(&context, wrapped)?)
+}
+
 fn refused(error: KeysError) -> BlobError {
     match error {
         // The row is not what was written, or the key file is another one.

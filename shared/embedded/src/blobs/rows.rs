@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use ringfence_ports::{BlobHead, ListPage};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::listed;
+use super::{at_rest, listed};
+use crate::FileKeys;
 
 /// The most objects of one page (S3's).
 const PAGE: usize = 1000;
@@ -118,4 +119,58 @@ pub(crate) fn files(
         .prepare_cached("SELECT file FROM blobs WHERE file >= ?1 AND file < ?1 || 'g'")?
         .query_map([fan], |row| row.get(0))?
         .collect()
+}
+
+/// A page of the objects behind `after` that have wrapped keys.
+fn wrapped_keys(connection: &Connection, after: &str) -> rusqlite::Result<Vec<Wrapped>> {
+    connection
+        .prepare_cached(
+            "SELECT key, kms_key, wrapped_key FROM blobs \
+             WHERE key > ?1 AND wrapped_key IS NOT NULL ORDER BY key LIMIT 1000",
+        )?
+        .query_map([after], |row| {
+            Ok(Wrapped {
+                key: row.get(0)?,
+                kms_key: row.get(1)?,
+                wrapped_key: row.get(2)?,
+            })
+        })?
+        .collect()
+}
+
+struct Wrapped {
+    key: String,
+    kms_key: Option<String>,
+    wrapped_key: Vec<u8>,
+}
+
+/// Wraps the keys of all objects anew, a thousand in a commit. Answers how many these were, and how many do
+/// not open and stay as they are.
+pub(crate) fn rewrap(
+    connection: &mut Connection,
+    keys: &FileKeys,
+) -> rusqlite::Result<(usize, usize)> {
+    let (mut done, mut left) = (0, 0);
+    let mut after = String::new();
+    loop {
+        let commit = connection.transaction()?;
+        let page = wrapped_keys(&commit, &after)?;
+        let Some(last) = page.last() else {
+            return Ok((done, left));
+        };
+        after.clone_from(&last.key);
+        for row in &page {
+            let kms_key = row.kms_key.as_deref();
+            match at_rest::rewrap(keys, &row.key, kms_key, &row.wrapped_key) {
+                Ok(wrapped) => {
+                    commit
+                        .prepare_cached("UPDATE blobs SET wrapped_key = ?2 WHERE key = ?1")?
+                        .execute(params![row.key, wrapped])?;
+                    done += 1;
+                }
+                Err(_) => left += 1,
+            }
+        }
+        commit.commit()?;
+    }
 }
