@@ -1176,3 +1176,99 @@ async fn keys_are_wrapped_anew_and_the_audio_is_not_touched() {
     let odd = test.request("POST", &rewrap, json!({"cursor": "x"})).await;
     assert_eq!(odd.status, 400);
 }
+
+const KMS_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[tokio::test]
+async fn the_store_encrypts_under_the_accounts_own_key() {
+    let test = app().await;
+    let at = path(&test, "/settings/recordings");
+    for wrong in [
+        json!("arn:aws:kms:eu-west-1:111122223333:alias/recordings"),
+        json!("1234abcd-12ab-34cd-56ef-1234567890ab"),
+        json!("arn:aws:s3:::bucket"),
+        json!(""),
+        json!(1),
+    ] {
+        let refused = recording_settings(&test, &at, json!({"kms_key": wrong})).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+        assert_eq!(refused.json["errors"][0]["field"], "kms_key", "{wrong}");
+    }
+    let header = "x-amz-server-side-encryption-aws-kms-key-id";
+    let audio = wav(10);
+    let before = register(&test, facts(&audio)).await;
+    assert!(before.json["upload"]["headers"].get(header).is_none());
+    let saved = recording_settings(&test, &at, json!({"kms_key": KMS_KEY})).await;
+    assert_eq!(saved.json["kms_key"], KMS_KEY, "{}", saved.json);
+
+    // By the URL that takes it, and through Ringfence.
+    let through = async |made: &Response| {
+        let at = path(&test, &format!("/recordings/{}/audio", id(made)));
+        test.request_raw(Some(&test.key), "PUT", &at, &[], "audio/wav", audio.clone())
+            .await
+    };
+    let made = register(&test, facts(&audio)).await;
+    assert_eq!(
+        made.json["upload"]["headers"][header], KMS_KEY,
+        "{}",
+        made.json
+    );
+    let sent = through(&made).await;
+    assert_eq!(sent.json["status"], "available", "{}", sent.json);
+    assert_eq!(
+        test.blobs.kms_key(&blob_key(&test, &id(&made))).as_deref(),
+        Some(KMS_KEY)
+    );
+
+    // One that cannot be used: nothing is stored in another way, and the sender is told why.
+    test.blobs.disable(KMS_KEY, true);
+    let made = register(&test, facts(&audio)).await;
+    let kept = test.blobs.keys();
+    let refused = through(&made).await;
+    assert_eq!(refused.status, 409, "{}", refused.json);
+    let detail = refused.json["detail"].as_str().unwrap();
+    for word in ["kms_key", "KMS.DisabledException", "Nothing was stored"] {
+        assert!(detail.contains(word), "{detail}");
+    }
+    assert_eq!(test.blobs.keys(), kept);
+    test.blobs.disable(KMS_KEY, false);
+    let sent = through(&made).await;
+    assert_eq!(sent.json["status"], "available", "{}", sent.json);
+
+    // What Ringfence encrypted itself needs no key of the store's.
+    let document = json!({"kms_key": KMS_KEY, "encryption": "client"});
+    recording_settings(&test, &at, document).await;
+    let made = register(&test, facts(&audio)).await;
+    assert_eq!(through(&made).await.json["status"], "available");
+    let sealed = test
+        .blobs
+        .keys()
+        .into_iter()
+        .find(|key| key.contains("/sealed-"));
+    assert_eq!(test.blobs.kms_key(&sealed.unwrap()), None);
+}
+
+#[tokio::test]
+async fn an_agencys_key_is_its_accounts_key_unless_they_may_choose() {
+    let test = app().await;
+    let (own, agency) = (
+        path(&test, "/settings/recordings"),
+        format!("/v1/agencies/{}/settings/recordings", test.agency),
+    );
+    let other = KMS_KEY.replace("1234abcd", "00000000");
+    recording_settings(&test, &own, json!({"kms_key": KMS_KEY})).await;
+    recording_settings(&test, &agency, json!({"kms_key": other})).await;
+    let effective = async || {
+        let at = format!("{own}?effective=true");
+        test.request("GET", &at, Value::Null).await.json["kms_key"].clone()
+    };
+    assert_eq!(effective().await, json!({"value": other, "from": "agency"}));
+    let document = json!({"kms_key": other, "allow_override": true});
+    recording_settings(&test, &agency, document).await;
+    assert_eq!(
+        effective().await,
+        json!({"value": KMS_KEY, "from": "account"})
+    );
+    recording_settings(&test, &own, json!({})).await;
+    assert_eq!(effective().await, json!({"value": other, "from": "agency"}));
+}

@@ -56,7 +56,7 @@ impl From<BlobError> for Refusal {
             BlobError::Range { length } => Self::Unsatisfiable(length),
             BlobError::Mismatch => Self::Mismatch,
             BlobError::Invalid(_) => Self::Forbidden,
-            BlobError::Damaged | BlobError::Unavailable(_) => {
+            BlobError::Damaged | BlobError::Key(_) | BlobError::Unavailable(_) => {
                 tracing::error!(%error, "an object could not be read or written");
                 Self::Unavailable
             }

@@ -98,7 +98,8 @@ impl FileBlobs {
         meta.validate()?;
         let limit = meta.length.unwrap_or(MAX_BLOB_BYTES);
         let random = self.files.random();
-        let (sealer, wrapped_key) = at_rest::begin(&self.keys, random, key, None).await?;
+        let (sealer, wrapped_key) =
+            at_rest::begin(&self.keys, random, key, meta.kms_key.as_deref()).await?;
         let mut draft = Draft::begin(&self.files, key, sealer).await?;
         let mut piece: Vec<Bytes> = Vec::new();
         let (mut waiting, mut length) = (0, 0_u64);
@@ -128,7 +129,7 @@ impl FileBlobs {
         let row = BlobRow {
             file: draft.name().to_owned(),
             wrapped_key: Some(wrapped_key),
-            kms_key: None,
+            kms_key: meta.kms_key,
             head: BlobHead {
                 length,
                 content_type: meta.content_type,

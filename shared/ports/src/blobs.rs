@@ -60,6 +60,11 @@ pub enum BlobError {
     /// What is stored is not what was stored: changed, cut short or of another object.
     #[error("the object is damaged")]
     Damaged,
+    /// The key that the object is, or is to be, encrypted with ([`BlobMeta::kms_key`]) cannot be used: it is
+    /// disabled, gone, of another kind, or not for us to use. Nothing was stored. The cause is the
+    /// service's code, such as `KMS.DisabledException`.
+    #[error("the object's encryption key cannot be used: {0}")]
+    Key(String),
     /// The store cannot be reached or cannot write (a full disk). The cause is for the log.
     #[error("the object store is unavailable: {0}")]
     Unavailable(String),
@@ -89,7 +94,13 @@ pub struct BlobMeta {
     pub length: Option<u64>,
     /// SHA-256 of the bytes.
     pub sha256: Option<[u8; 32]>,
+    /// The key of the store's provider that the object is encrypted with (on AWS the ARN of a KMS key, of
+    /// the bucket's region); `None`: the store's own. Not checked: an unfit one is [`BlobError::Key`].
+    pub kms_key: Option<String>,
 }
+
+/// The longest name of a key ([`BlobMeta::kms_key`]), in bytes (KMS's limit).
+pub const MAX_KMS_KEY_BYTES: usize = 2_048;
 
 /// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -52,6 +52,10 @@ pub struct MemoryBlobs {
     calls: Mutex<BlobCalls>,
     /// Keys that are not deleted, whoever asks.
     stuck: Mutex<BTreeSet<String>>,
+    /// Keys of the provider that cannot be used.
+    unusable: Mutex<BTreeSet<String>>,
+    /// The provider's keys that objects were put with.
+    kms_keys: Mutex<BTreeMap<String, String>>,
     /// Calls of a deletion that fail, counted from now; `true`: after having been done.
     faults: Mutex<BTreeMap<u64, bool>>,
     next_call: AtomicU64,
@@ -73,6 +77,8 @@ impl MemoryBlobs {
             next_version: AtomicU64::new(1),
             calls: Mutex::default(),
             stuck: Mutex::default(),
+            unusable: Mutex::default(),
+            kms_keys: Mutex::default(),
             faults: Mutex::default(),
             next_call: AtomicU64::new(0),
         }
@@ -112,6 +118,20 @@ impl MemoryBlobs {
         } else {
             lock(&self.stuck).remove(key);
         }
+    }
+
+    /// Whether this key of the provider's is usable, from now on, as if somebody had disabled it.
+    pub fn disable(&self, kms_key: &str, disabled: bool) {
+        if disabled {
+            lock(&self.unusable).insert(kms_key.to_owned());
+        } else {
+            lock(&self.unusable).remove(kms_key);
+        }
+    }
+
+    /// The provider's key that an object was last put with; `None`: the store's own.
+    pub fn kms_key(&self, key: &str) -> Option<String> {
+        lock(&self.kms_keys).get(key).cloned()
     }
 
     /// The call of a deletion after `skip` others from now fails, before or `after` it was done.
@@ -297,6 +317,13 @@ impl Blobs for MemoryBlobs {
         if !fits {
             return Err(BlobError::Mismatch);
         }
+        match meta.kms_key {
+            Some(kms_key) if lock(&self.unusable).contains(&kms_key) => {
+                return Err(BlobError::Key("KMS.DisabledException".to_owned()));
+            }
+            Some(kms_key) => drop(lock(&self.kms_keys).insert(key.to_owned(), kms_key)),
+            None => drop(lock(&self.kms_keys).remove(key)),
+        }
         Ok(self.store(key, meta.content_type, whole.into()))
     }
 
@@ -369,9 +396,14 @@ impl Blobs for MemoryBlobs {
         meta: &BlobMeta,
         ttl: Duration,
     ) -> Result<UploadLink, BlobError> {
+        let mut headers = vec![("content-type".to_owned(), meta.content_type.clone())];
+        if let Some(kms_key) = &meta.kms_key {
+            let name = "x-amz-server-side-encryption-aws-kms-key-id";
+            headers.push((name.to_owned(), kms_key.clone()));
+        }
         Ok(UploadLink {
             url: self.url("put", key, ttl)?,
-            headers: vec![("content-type".to_owned(), meta.content_type.clone())],
+            headers,
         })
     }
 }

@@ -172,7 +172,7 @@ async fn an_upload_says_its_length_and_keeps_to_it() {
     let meta = BlobMeta {
         content_type: "audio/wav".to_owned(),
         length: Some(3),
-        sha256: None,
+        ..BlobMeta::default()
     };
     let ttl = Duration::from_mins(1);
     let link = web

@@ -90,6 +90,7 @@ impl App {
             content_type: recording.content_type.clone(),
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
+            kms_key: rules.store_key(recording.encryption),
         };
         let is_announced = meta.length.is_some() && meta.sha256.is_some();
         let target = match recording.encryption {

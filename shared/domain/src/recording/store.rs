@@ -44,10 +44,16 @@ impl App {
             };
             return self.upload_sealed(config, &before, bytes).await;
         }
+        let rules = self
+            .recording_rules(&recording.account)
+            .await?
+            .ok_or(RecordingError::NotFound)?;
         let meta = BlobMeta {
             content_type: recording.content_type.clone(),
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
+            // That of now: whoever sets another, because the old one is no good any more, means this one too.
+            kms_key: rules.store_key(recording.encryption),
         };
         // Nothing of a mismatch is stored: it can be sent again.
         self.blobs.put(&recording.blob, meta, bytes).await?;

@@ -19,8 +19,8 @@ use crate::FileKeys;
 
 const CONTEXT: &str = "blob-link/1";
 
-/// A key of 1,024 bytes, each escaped in JSON, with everything else, in base64.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// A key of 1,024 bytes, each escaped in JSON, and one of the provider of 2,048, with everything else, in base64.
+const MAX_TOKEN_BYTES: usize = 12 * 1024;
 
 /// Why a link is refused.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -78,6 +78,8 @@ struct Upload {
     length: u64,
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     sha256: Option<[u8; 32]>,
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
 }
 
 pub(super) async fn download(
@@ -104,6 +106,7 @@ pub(super) async fn upload(
         content_type: meta.content_type.clone(),
         length: meta.validate_upload()?,
         sha256: meta.sha256,
+        kms_key: meta.kms_key.clone(),
     };
     Ok(UploadLink {
         url: make(keys, now, key, ttl, None, Some(upload)).await?,
@@ -177,6 +180,7 @@ pub(super) async fn open(
                 content_type: upload.content_type,
                 length: Some(upload.length),
                 sha256: upload.sha256,
+                kms_key: upload.kms_key,
             },
         },
     })

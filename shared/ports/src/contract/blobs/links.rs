@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Case, SHA256_OF_ABC, collect,
+    Case, KMS_KEY, SHA256_OF_ABC, collect,
     http::{Answer, request},
     meta, stream,
 };
@@ -66,6 +66,7 @@ pub async fn blob_links(blobs: Arc<dyn Blobs>, web: Arc<dyn BlobWeb>, prefix: &s
         lives_of_links_are_bounded,
         an_upload_link_takes_what_was_announced,
         an_upload_link_takes_nothing_else,
+        an_upload_link_keeps_to_the_key_that_is_named,
         an_upload_link_ends_on_time,
     );
     report.finish("blob links");
@@ -324,6 +325,40 @@ async fn an_upload_link_takes_nothing_else(linked: Linked) {
         .expect("stored otherwise");
     if let Some(created) = linked.web.created(&linked.case.prefix).await {
         assert!(created.is_empty() || created == [(key, 3)], "{created:?}");
+    }
+}
+
+async fn an_upload_link_keeps_to_the_key_that_is_named(linked: Linked) {
+    let key = linked.case.key("a");
+    let meta = BlobMeta {
+        kms_key: Some(KMS_KEY.to_owned()),
+        ..announced()
+    };
+    let link = linked
+        .case
+        .blobs
+        .upload_link(&key, &meta, MAX_LINK_TTL)
+        .await
+        .expect("a link");
+    let url = linked.url(&link.url);
+    // What names the key is signed: neither left out nor another one.
+    for (name, _) in &link.headers {
+        if !name.contains("encryption") {
+            continue;
+        }
+        let mut headers = link.headers.clone();
+        headers.retain(|(other, _)| other != name);
+        let answer = request("PUT", &url, &headers, b"abc").await;
+        assert!((400..500).contains(&answer.status), "without {name}");
+        headers.push((name.clone(), "AES256".to_owned()));
+        let answer = request("PUT", &url, &headers, b"abc").await;
+        assert!((400..500).contains(&answer.status), "another {name}");
+    }
+    let answer = request("PUT", &url, &link.headers, b"abc").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(linked.case.read("a").await, b"abc");
+    if let Some(created) = linked.web.created(&linked.case.prefix).await {
+        assert_eq!(created, [(key, 3)]);
     }
 }
 
