@@ -1272,3 +1272,70 @@ async fn an_agencys_key_is_its_accounts_key_unless_they_may_choose() {
     recording_settings(&test, &own, json!({})).await;
     assert_eq!(effective().await, json!({"value": other, "from": "agency"}));
 }
+
+#[tokio::test]
+async fn the_store_gives_audio_the_type_that_its_bytes_have() {
+    let test = app().await;
+    let audio = wav(10);
+    let mut told = facts(&audio);
+    told["content_type"] = json!("audio/mpeg");
+    let made = register(&test, told).await;
+    let at = path(&test, &format!("/recordings/{}/audio", id(&made)));
+    let sent = test
+        .request_raw(
+            Some(&test.key),
+            "PUT",
+            &at,
+            &[],
+            "audio/mpeg",
+            audio.clone(),
+        )
+        .await;
+    assert_eq!(sent.json["content_type"], "audio/wav", "{}", sent.json);
+    let kept = test
+        .app
+        .blobs
+        .head(&blob_key(&test, &id(&made)))
+        .await
+        .unwrap();
+    assert_eq!(kept.content_type, "audio/wav");
+    // What was put by a URL stands there as announced, and is given out as what it is.
+    let mut told = facts(&audio);
+    told["content_type"] = json!("audio/mpeg");
+    let made = register(&test, told).await;
+    test.blobs
+        .insert(&blob_key(&test, &id(&made)), "audio/mpeg", audio);
+    assert_eq!(
+        complete(&test, &id(&made)).await.json["content_type"],
+        "audio/wav"
+    );
+    let at = path(&test, &format!("/recordings/{}/audio", id(&made)));
+    let played = test.request("GET", &at, Value::Null).await;
+    assert_eq!(played.status, 302);
+    let location = played.headers["location"].to_str().unwrap();
+    assert!(location.contains("type=audio/wav"), "{location}");
+}
+
+#[tokio::test]
+async fn an_object_that_two_events_name_becomes_one_recording_encrypted_too() {
+    let test = app().await;
+    client_side(&test).await;
+    let key = format!("imports/{}/call-7.wav", test.account);
+    let name = async |call: &str, event: &str, recording: &str| {
+        let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": event, "data": {
+            "call_id": call, "recording": {"id": recording, "duration": 1, "url": format!("blob:{key}")},
+        }});
+        let answer = test.request("POST", &path(&test, "/events"), event).await;
+        assert_eq!(answer.status, 202, "{}", answer.json);
+    };
+    // Both are accepted before the object is looked at for either.
+    test.blobs.insert(&key, "audio/wav", wav(1));
+    name("call-7", "e1", "rec-7").await;
+    name("call-8", "e2", "rec-8").await;
+    test.drain().await;
+    let all = list(&test, "").await;
+    assert_eq!(ids(&all).len(), 1, "{all}");
+    assert_eq!(all["items"][0]["status"], "available", "{all}");
+    let kept = test.blobs.keys();
+    assert!(kept.len() == 1 && kept[0].contains("/sealed-"), "{kept:?}");
+}

@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use ring::digest;
 use ringfence_ports::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Clock, ListPage, Listed,
-    MAX_BLOB_BYTES, MAX_DELETES, OpenUpload, Random, UploadLink, attachment, validate_blob_key,
-    validate_link_ttl,
+    MAX_BLOB_BYTES, MAX_DELETES, OpenUpload, Random, Served, UploadLink, attachment,
+    validate_blob_key, validate_link_ttl,
 };
 
 use crate::retry::{Patience, Status, Trouble, trouble};
@@ -545,19 +545,18 @@ impl Blobs for S3Blobs {
         &self,
         key: &str,
         ttl: Duration,
-        download_as: Option<&str>,
+        served: Served<'_>,
     ) -> Result<String, BlobError> {
         validate_blob_key(key)?;
-        if download_as.is_some_and(|name| name.len() > 255) {
-            return Err(BlobError::Invalid("a file name has at most 255 bytes"));
-        }
+        served.validate()?;
         let request = self
             .s3
             .get_object()
             .bucket(&self.bucket)
             .key(key)
             .response_cache_control("private, no-store")
-            .set_response_content_disposition(download_as.map(attachment));
+            .set_response_content_type(served.content_type.map(str::to_owned))
+            .set_response_content_disposition(served.download_as.map(attachment));
         let signed = self
             .presign(ttl, async |config| {
                 let signed = request.presigned(config).await;

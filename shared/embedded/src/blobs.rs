@@ -27,7 +27,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use ringfence_ports::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_BYTES,
-    MAX_DELETES, Message, OBJECTS, ObjectCreated, OpenUpload, StoreError, UploadLink,
+    MAX_DELETES, Message, OBJECTS, ObjectCreated, OpenUpload, Served, StoreError, UploadLink,
     validate_blob_key,
 };
 
@@ -306,9 +306,9 @@ impl Blobs for FileBlobs {
         &self,
         key: &str,
         ttl: Duration,
-        download_as: Option<&str>,
+        served: Served<'_>,
     ) -> Result<String, BlobError> {
-        link::download(&self.keys, self.shared.clock.now(), key, ttl, download_as).await
+        link::download(&self.keys, self.shared.clock.now(), key, ttl, served).await
     }
 
     async fn upload_link(

@@ -6,7 +6,7 @@ use futures_core::Stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::QueueName;
+use crate::{QueueName, limits::validate_content_type};
 
 /// The longest that a presigned link lives: a minute, so that a leaked one is soon worth nothing.
 pub const MAX_LINK_TTL: Duration = Duration::from_mins(1);
@@ -158,6 +158,25 @@ impl std::fmt::Debug for UploadLink {
     }
 }
 
+/// How a link gives its object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served<'a> {
+    /// As a download of this name.
+    pub download_as: Option<&'a str>,
+    /// With this media type, whatever it was stored with.
+    pub content_type: Option<&'a str>,
+}
+
+impl Served<'_> {
+    /// Refuses a name over 255 bytes, and what is no media type for a header.
+    pub fn validate(&self) -> Result<(), BlobError> {
+        if self.download_as.is_some_and(|name| name.len() > 255) {
+            return Err(BlobError::Invalid("a file name has at most 255 bytes"));
+        }
+        self.content_type.map_or(Ok(()), validate_content_type)
+    }
+}
+
 /// `Content-Disposition` of a download under this name (RFC 6266): the name in UTF-8, and an ASCII one
 /// for whoever does not know that. What could end the quotes, the header or the folder becomes `_`.
 pub fn attachment(name: &str) -> String {
@@ -223,14 +242,10 @@ pub trait Blobs: Send + Sync {
     async fn abort_upload(&self, upload: &OpenUpload) -> Result<(), BlobError>;
 
     /// A URL that gives the object to whoever holds it, for `ttl` (at most [`MAX_LINK_TTL`]), ranges
-    /// included; `download_as` makes it a download of that name. Relative to the server's origin where
-    /// the server itself answers it. Whether there is such an object shows when it is used.
-    async fn link(
-        &self,
-        key: &str,
-        ttl: Duration,
-        download_as: Option<&str>,
-    ) -> Result<String, BlobError>;
+    /// included. Relative to the server's origin where the server itself answers it. Whether there is
+    /// such an object shows when it is used.
+    async fn link(&self, key: &str, ttl: Duration, served: Served<'_>)
+    -> Result<String, BlobError>;
 
     /// A URL that takes the object by PUT for `ttl` (at most [`MAX_LINK_TTL`]), with exactly the announced
     /// type, length (which must be announced, and is at most [`MAX_UPLOAD_BYTES`]) and checksum. When it

@@ -153,20 +153,26 @@ pub fn validate_link_ttl(ttl: Duration) -> Result<(), BlobError> {
     Ok(())
 }
 
+/// Refuses what is no media type for a header.
+pub(crate) fn validate_content_type(kind: &str) -> Result<(), BlobError> {
+    // Visible ASCII and the spaces between parameters.
+    let fits = (1..=255).contains(&kind.len())
+        && kind.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && kind.trim() == kind;
+    if fits {
+        Ok(())
+    } else {
+        Err(BlobError::Invalid(
+            "a media type has 1 to 255 ASCII characters",
+        ))
+    }
+}
+
 impl BlobMeta {
     /// Refuses what is no media type for a header, a length over [`MAX_BLOB_BYTES`], and what cannot be the
     /// name of a key.
     pub fn validate(&self) -> Result<(), BlobError> {
-        let kind = self.content_type.as_bytes();
-        // Visible ASCII and the spaces between parameters.
-        let fits = (1..=255).contains(&kind.len())
-            && kind.iter().all(|byte| (b' '..=b'~').contains(byte))
-            && self.content_type.trim() == self.content_type;
-        if !fits {
-            return Err(BlobError::Invalid(
-                "a media type has 1 to 255 ASCII characters",
-            ));
-        }
+        validate_content_type(&self.content_type)?;
         if self.length.is_some_and(|length| length > MAX_BLOB_BYTES) {
             return Err(BlobError::Invalid("an object has at most 64 GiB"));
         }

@@ -15,24 +15,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use ringfence_ports::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Clock, ListPage, Listed, OpenUpload,
-    UploadLink,
+    Served, UploadLink, contract::BlobCalls,
 };
 
 /// The most entries of a page, as in S3.
 const PAGE: usize = 1_000;
-
-/// How often a [`MemoryBlobs`] was asked for what a deletion asks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlobCalls {
-    /// Calls of [`Blobs::delete`].
-    pub delete: u64,
-    /// Objects and versions in them.
-    pub deleted: u64,
-    /// Calls of [`Blobs::versions`].
-    pub versions: u64,
-    /// Calls of [`Blobs::open_uploads`].
-    pub open_uploads: u64,
-}
 
 /// A version of an object; `None`: a marker that it was deleted.
 struct Version {
@@ -385,9 +372,19 @@ impl Blobs for MemoryBlobs {
         self.failing(|| lock(&self.uploads).retain(|open| open != upload))
     }
 
-    async fn link(&self, key: &str, ttl: Duration, _: Option<&str>) -> Result<String, BlobError> {
+    async fn link(
+        &self,
+        key: &str,
+        ttl: Duration,
+        served: Served<'_>,
+    ) -> Result<String, BlobError> {
         self.links.fetch_add(1, Ordering::SeqCst);
-        self.url("get", key, ttl)
+        let mut url = self.url("get", key, ttl)?;
+        if let Some(kind) = served.content_type {
+            // Before what says until when it is good.
+            url = url.replace("?until=", &format!("?type={kind}&until="));
+        }
+        Ok(url)
     }
 
     async fn upload_link(

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ringfence_ports::{
-    BlobError, BlobMeta, Keys as _, KeysError, MAX_UPLOAD_BYTES, UploadLink, attachment,
+    BlobError, BlobMeta, Keys as _, KeysError, MAX_UPLOAD_BYTES, Served, UploadLink, attachment,
     validate_blob_key, validate_link_ttl,
 };
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub enum LinkGrant {
         key: String,
         /// The `Content-Disposition` to answer with.
         disposition: Option<String>,
+        /// The media type to answer with; `None`: that it was stored with.
+        content_type: Option<String>,
     },
     /// To put the object.
     Upload {
@@ -65,6 +67,8 @@ struct Payload {
     expires: i64,
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     download_as: Option<String>,
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     upload: Option<Upload>,
 }
@@ -87,12 +91,10 @@ pub(super) async fn download(
     now: Timestamp,
     key: &str,
     ttl: Duration,
-    download_as: Option<&str>,
+    served: Served<'_>,
 ) -> Result<String, BlobError> {
-    if download_as.is_some_and(|name| name.len() > 255) {
-        return Err(BlobError::Invalid("a file name has at most 255 bytes"));
-    }
-    make(keys, now, key, ttl, download_as.map(str::to_owned), None).await
+    served.validate()?;
+    make(keys, now, key, ttl, served, None).await
 }
 
 pub(super) async fn upload(
@@ -109,7 +111,7 @@ pub(super) async fn upload(
         kms_key: meta.kms_key.clone(),
     };
     Ok(UploadLink {
-        url: make(keys, now, key, ttl, None, Some(upload)).await?,
+        url: make(keys, now, key, ttl, Served::default(), Some(upload)).await?,
         headers: vec![("content-type".to_owned(), meta.content_type.clone())],
     })
 }
@@ -119,7 +121,7 @@ async fn make(
     now: Timestamp,
     key: &str,
     ttl: Duration,
-    download_as: Option<String>,
+    served: Served<'_>,
     upload: Option<Upload>,
 ) -> Result<String, BlobError> {
     validate_blob_key(key)?;
@@ -128,7 +130,8 @@ async fn make(
     let payload = serde_json::to_vec(&Payload {
         key: key.to_owned(),
         expires: now.as_millisecond().saturating_add(ttl),
-        download_as,
+        download_as: served.download_as.map(str::to_owned),
+        content_type: served.content_type.map(str::to_owned),
         upload,
     })
     .map_err(|_| BlobError::Invalid("a link that cannot be written"))?;
@@ -172,6 +175,7 @@ pub(super) async fn open(
         None => LinkGrant::Download {
             key,
             disposition: payload.download_as.as_deref().map(attachment),
+            content_type: payload.content_type,
         },
         Some(upload) if upload.length > MAX_UPLOAD_BYTES => return Err(LinkError::Invalid),
         Some(upload) => LinkGrant::Upload {
