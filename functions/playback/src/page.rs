@@ -10,7 +10,7 @@ use ringfence_domain::{
     pin::{Pin, PinError},
 };
 use ringfence_http::{AppState, problem::ProblemBody, read_limited};
-use ringfence_ports::MAX_LINK_TTL;
+use ringfence_ports::{MAX_LINK_TTL, Served};
 use serde::Deserialize;
 use url::Url;
 
@@ -75,7 +75,7 @@ pub(crate) async fn get(
 async fn origin_of_audio(app: &AppState, open: &OpenLink) -> Option<String> {
     let url = app
         .blobs
-        .link(&open.recording.blob, MAX_LINK_TTL, None)
+        .link(&open.recording.blob, MAX_LINK_TTL, Served::default())
         .await
         .ok()?;
     let origin = Url::parse(&url).ok()?.origin();

@@ -666,6 +666,7 @@ impl From<RecordingError> for Problem {
                      settings, then send it again."
                 ))
             }
+            RecordingError::StoreKey(code) => Self::store_key(&code),
             RecordingError::Refused(refusal) => Self::new(Code::NotAudio).detail(refusal.reason()),
             RecordingError::Deleted => {
                 Self::new(Code::Gone).detail("This recording was deleted.")
@@ -750,11 +751,24 @@ impl From<BlobError> for Problem {
                 tracing::error!("a stored object is damaged");
                 Self::new(Code::Internal)
             }
+            BlobError::Key(code) => Self::store_key(&code),
             BlobError::Unavailable(cause) => {
                 tracing::error!(cause, "the object store is unavailable");
                 Self::new(Code::Unavailable)
             }
         }
+    }
+}
+
+impl Problem {
+    /// The account's key at the store's provider is no good.
+    fn store_key(code: &str) -> Self {
+        tracing::warn!(code, "the key of an account's audio cannot be used");
+        Self::new(Code::Conflict).detail(format!(
+            "The KMS key that the audio is encrypted with (kms_key in the recording settings) cannot be used: \
+             {code}. Nothing was stored, in the clear least of all. Enable the key and let Ringfence use it, \
+             or set another, then try again."
+        ))
     }
 }
 

@@ -4,4 +4,5 @@ mod blobs;
 mod history;
 mod http;
 mod process;
+mod rotation;
 mod terminal;

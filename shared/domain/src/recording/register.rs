@@ -90,6 +90,7 @@ impl App {
             content_type: recording.content_type.clone(),
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
+            kms_key: rules.store_key(recording.encryption),
         };
         let is_announced = meta.length.is_some() && meta.sha256.is_some();
         let target = match recording.encryption {
@@ -192,8 +193,13 @@ impl App {
             ],
             sends: Vec::new(),
         };
-        if recording.blob != blob_key(&recording.account, &recording.id)
-            && !self.claim_object(&recording).await?
+        // What an event named, whether it stays where it is or is sealed into an object of its own.
+        let named = recording.import.as_deref().or_else(|| {
+            let is_own = recording.blob == blob_key(&recording.account, &recording.id);
+            (!is_own).then_some(recording.blob.as_str())
+        });
+        if let Some(object) = named
+            && !self.claim_object(&recording, object).await?
         {
             return Err(RecordingError::IdReused);
         }
@@ -213,8 +219,8 @@ impl App {
 
     /// Takes an object for a recording. `false`: it is another one's. Two recordings of one object
     /// would go together, whether a hold keeps one of them or not.
-    async fn claim_object(&self, recording: &Recording) -> Result<bool, StoreError> {
-        let key = keyspace::object(&recording.blob);
+    async fn claim_object(&self, recording: &Recording, object: &str) -> Result<bool, StoreError> {
+        let key = keyspace::object(object);
         let claim = Claim {
             recording: recording.id.clone(),
         };

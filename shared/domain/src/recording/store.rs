@@ -1,10 +1,11 @@
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use ringfence_ports::{BlobError, BlobMeta, ByteStream, Op, StoreError, Unit, When};
 
 use super::{
     ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
-    audio::{AudioFormat, HEAD_BYTES},
+    audio::{AudioFormat, HEAD_BYTES, MAX_HEAD_BYTES, Sniffed, sniff_stream},
     blob_key,
     register::parse_sha256,
 };
@@ -22,7 +23,7 @@ impl App {
         &self,
         config: &AccountConfig,
         recording: &str,
-        bytes: ByteStream,
+        mut bytes: ByteStream,
     ) -> Result<Recording, RecordingError> {
         let stored = self.recording(&config.account.id, recording).await?;
         let recording = stored.recording;
@@ -44,10 +45,23 @@ impl App {
             };
             return self.upload_sealed(config, &before, bytes).await;
         }
+        let rules = self
+            .recording_rules(&recording.account)
+            .await?
+            .ok_or(RecordingError::NotFound)?;
+        // The store is told what it keeps, and not what was said of it. What is no audio is refused below.
+        let (head, sniffed) = sniff_stream(&mut bytes).await?;
+        let bytes = Box::pin(stream::iter([Ok(Bytes::from(head))]).chain(bytes));
+        let content_type = match sniffed {
+            Sniffed::Audio(format) => format.content_type().to_owned(),
+            Sniffed::Other | Sniffed::More => recording.content_type.clone(),
+        };
         let meta = BlobMeta {
-            content_type: recording.content_type.clone(),
+            content_type,
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
+            // That of now: whoever sets another, because the old one is no good any more, means this one too.
+            kms_key: rules.store_key(recording.encryption),
         };
         // Nothing of a mismatch is stored: it can be sent again.
         self.blobs.put(&recording.blob, meta, bytes).await?;
@@ -113,16 +127,24 @@ impl App {
             seen.refusal = Some(refusal);
             seen.clone()
         };
-        let (object, mut bytes) = match self.blobs.get(&recording.blob, Some(0..HEAD_BYTES)).await {
-            // Nothing in it.
-            Err(BlobError::Range { .. }) => return Ok(refuse(Refusal::NotAudio)),
-            other => other.map_err(absent)?,
-        };
-        let mut head = Vec::new();
-        while let Some(part) = bytes.next().await {
-            head.extend_from_slice(&part?);
+        let mut looked = None;
+        for limit in [HEAD_BYTES, MAX_HEAD_BYTES] {
+            let (object, mut bytes) = match self.blobs.get(&recording.blob, Some(0..limit)).await {
+                // Nothing in it.
+                Err(BlobError::Range { .. }) => return Ok(refuse(Refusal::NotAudio)),
+                other => other.map_err(absent)?,
+            };
+            let mut head = Vec::new();
+            while let Some(part) = bytes.next().await {
+                head.extend_from_slice(&part?);
+            }
+            let sniffed = AudioFormat::sniff(&head);
+            looked = sniffed.format().map(|format| (object, format));
+            if sniffed != Sniffed::More {
+                break;
+            }
         }
-        let Some(format) = AudioFormat::sniff(&head) else {
+        let Some((object, format)) = looked else {
             return Ok(refuse(Refusal::NotAudio));
         };
         let sha256 = object.sha256.map(|sha256| id::hex(&sha256));
