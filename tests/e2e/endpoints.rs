@@ -615,6 +615,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Account(PeopleWrite),
         "",
     ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/users/{user}/two-factor",
+        Account(PeopleWrite),
+        "",
+    ),
     ("GET", "/v1/agencies/{agency}/users", Agency(PeopleRead), ""),
     (
         "POST",
@@ -658,6 +664,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Agency(PeopleWrite),
         "",
     ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/users/{user}/two-factor",
+        Agency(PeopleWrite),
+        "",
+    ),
     ("GET", "/v1/operators", Platform(PeopleRead), ""),
     ("POST", "/v1/operators", Platform(PeopleWrite), "{}"),
     ("GET", "/v1/operators/{user}", Platform(PeopleRead), ""),
@@ -678,6 +690,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     (
         "POST",
         "/v1/operators/{user}/invitation",
+        Platform(PeopleWrite),
+        "",
+    ),
+    (
+        "DELETE",
+        "/v1/operators/{user}/two-factor",
         Platform(PeopleWrite),
         "",
     ),

@@ -24,6 +24,7 @@ ringfence_http::routes! {
     accounts::account::users::user::patch::patch,
     accounts::account::users::user::reactivate::post::post,
     accounts::account::users::user::suspend::post::post,
+    accounts::account::users::user::two_factor::delete::delete,
     agencies::agency::access_groups::get::get,
     agencies::agency::access_groups::group::delete::delete,
     agencies::agency::access_groups::group::get::get,
@@ -40,6 +41,7 @@ ringfence_http::routes! {
     agencies::agency::users::user::patch::patch,
     agencies::agency::users::user::reactivate::post::post,
     agencies::agency::users::user::suspend::post::post,
+    agencies::agency::users::user::two_factor::delete::delete,
     me::get::get,
     me::patch::patch,
     operators::get::get,
@@ -50,4 +52,5 @@ ringfence_http::routes! {
     operators::user::patch::patch,
     operators::user::reactivate::post::post,
     operators::user::suspend::post::post,
+    operators::user::two_factor::delete::delete,
 }

@@ -66,6 +66,17 @@ impl Desk {
         }
     }
 
+    /// The same, but by a role that is strictly above: not even peers reach each other.
+    fn require_wholly_below(&self, user: &User) -> Result<(), PeopleError> {
+        self.require_whole(user)?;
+        let rank = self.rights.rank();
+        if user.grants.iter().all(|grant| grant.role.rank() < rank) {
+            Ok(())
+        } else {
+            Err(PeopleError::NotBelow)
+        }
+    }
+
     /// Refuses to give a role that is not below the caller's own, or that could do what the caller's
     /// key cannot.
     fn require_grantable(&self, role: Role) -> Result<(), PeopleError> {
@@ -568,6 +579,45 @@ impl App {
             UserStatus::Invited | UserStatus::Active => Ok(()),
         })
         .await
+    }
+
+    /// Takes somebody's second factors and recovery codes away and ends its sessions, for who has lost
+    /// them all. Only from above; and a person that does so has given its own second factor again
+    /// lately, so that a browser that was left open does not do for it. Where there is nothing to take
+    /// away, nothing changes.
+    pub async fn reset_two_factor(
+        &self,
+        desk: &Desk,
+        user: &str,
+        caller: &Caller,
+    ) -> Result<(), PeopleError> {
+        for _ in 0..ATTEMPTS {
+            let before = self.find_person(desk, user).await?;
+            if before.value.status == UserStatus::Removed {
+                return Err(GONE);
+            }
+            desk.require_wholly_below(&before.value)?;
+            let now = self.clock.now();
+            if caller
+                .person()
+                .is_some_and(|person| !person.session.is_confirmed(now))
+            {
+                return Err(PeopleError::ConfirmationRequired);
+            }
+            let Some((after, unit)) = self.without_second_factor(&before.value).await? else {
+                return Ok(());
+            };
+            let how = Recorded {
+                part: "/two-factor",
+                ..desk.change(&caller.actor(), Action::Delete)
+            };
+            match self.change_user_as(Some(&before), after, how, unit).await {
+                Err(PeopleError::Stale) => {}
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(StoreError::Busy.into())
     }
 
     async fn set_status(

@@ -47,6 +47,9 @@ pub enum PeopleError {
     /// The caller's own role is not above.
     #[error("this takes a higher role")]
     NotBelow,
+    /// The caller's own second factor (or, without one, its password) must be given again before this.
+    #[error("the second factor must be given again")]
+    ConfirmationRequired,
     /// The present state does not allow it; the text says why.
     #[error("{0}")]
     Conflict(&'static str),
