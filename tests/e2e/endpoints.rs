@@ -1,6 +1,8 @@
 //! Every endpoint, by one table: without a key, with an unknown one, with a key of too little scope, and
 //! with another tenant's. An endpoint that is missing here fails the test.
 
+#[path = "changes.rs"]
+mod changes;
 #[path = "roles.rs"]
 mod roles;
 
@@ -665,6 +667,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "",
     ),
     (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/erasure",
+        Agency(Admin),
+        "",
+    ),
+    (
         "DELETE",
         "/v1/agencies/{agency}/users/{user}/two-factor",
         Agency(PeopleWrite),
@@ -693,6 +701,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Platform(PeopleWrite),
         "",
     ),
+    ("POST", "/v1/operators/{user}/erasure", Platform(Admin), ""),
     (
         "DELETE",
         "/v1/operators/{user}/two-factor",
@@ -868,6 +877,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Agency(PeopleRead),
         "",
     ),
+    ("GET", "/v1/unsent-notices", Platform(PeopleRead), ""),
 ];
 
 #[test]

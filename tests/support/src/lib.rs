@@ -13,6 +13,7 @@ mod post;
 mod receiver;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -69,6 +70,7 @@ pub struct TestApp {
     /// The sample account.
     pub account: String,
     router: Mutex<Option<Router>>,
+    caller_address: Mutex<Option<IpAddr>>,
     _folder: tempfile::TempDir,
 }
 
@@ -200,6 +202,7 @@ impl TestApp {
             agency,
             account,
             router: Mutex::new(None),
+            caller_address: Mutex::new(None),
             _folder: folder,
         }
     }
@@ -213,6 +216,11 @@ impl TestApp {
         let (router, _) = router.split_for_parts();
         *self.router.lock().unwrap() = Some(router.with_state(self.app.clone()));
         self
+    }
+
+    /// From now on requests come from this address.
+    pub fn calling_from(&self, address: [u8; 4]) {
+        *self.caller_address.lock().unwrap() = Some(address.into());
     }
 
     /// An API key of `owner` with these scopes.
@@ -284,10 +292,13 @@ impl TestApp {
             .unwrap()
             .clone()
             .expect("TestApp::serving was not called");
-        let response = router
-            .oneshot(request.body(Body::from(body)).unwrap())
-            .await
-            .unwrap();
+        let mut request = request.body(Body::from(body)).unwrap();
+        if let Some(address) = *self.caller_address.lock().unwrap() {
+            request
+                .extensions_mut()
+                .insert(ringfence_http::ClientAddress(address));
+        }
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -216,7 +216,10 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
     let (_, bob) = world.person("bob@example.com").await;
     let (secret, _) = bob.set_up_app().await;
     world.pass(601);
-    let path = format!("/v1/agencies/{}/users/{ada_id}/two-factor", world.app.agency);
+    let path = format!(
+        "/v1/agencies/{}/users/{ada_id}/two-factor",
+        world.app.agency
+    );
     let reset = async || bob.call("DELETE", &path, Value::Null).await;
     let refused = reset().await;
     assert_eq!(refused.status, 403);

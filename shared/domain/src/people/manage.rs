@@ -387,7 +387,11 @@ impl App {
         Ok(user)
     }
 
-    async fn find_person(&self, desk: &Desk, user: &str) -> Result<Versioned<User>, PeopleError> {
+    pub(super) async fn find_person(
+        &self,
+        desk: &Desk,
+        user: &str,
+    ) -> Result<Versioned<User>, PeopleError> {
         self.user(user)
             .await?
             .filter(|user| desk.holds(&user.value))
@@ -806,7 +810,7 @@ impl App {
 }
 
 /// How often a change is tried again when the person changed meanwhile.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
 
 const GONE: PeopleError = PeopleError::Conflict("This person was removed: invite it again.");
 

@@ -7,6 +7,7 @@
 
 mod announce;
 pub mod credentials;
+mod erase;
 pub mod group;
 mod mail_address;
 mod manage;
@@ -20,6 +21,7 @@ use ringfence_ports::{KeysError, StoreError};
 
 use crate::{access::AccessError, settings::FieldError};
 
+pub use erase::Erasure;
 pub use group::AccessGroup;
 pub use mail_address::MailAddress;
 pub use manage::{Desk, ago};

@@ -1,6 +1,7 @@
 //! `/v1/agencies/{agency}/users/{user}`
 
 pub(crate) mod delete;
+pub(crate) mod erasure;
 pub(crate) mod get;
 pub(crate) mod invitation;
 pub(crate) mod patch;
