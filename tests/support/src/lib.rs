@@ -100,18 +100,26 @@ impl TestApp {
 
     /// The same, with names that `resolver` answers.
     pub async fn with_resolver(policy: Policy, resolver: Arc<dyn Resolve>) -> Self {
-        Self::build(policy, resolver, None).await
+        Self::build(policy, resolver, |_| {}).await
+    }
+
+    /// A new one in a process that goes on after its answers, as a server's does.
+    pub async fn going_on() -> Self {
+        let resolver = Arc::new(SystemResolver);
+        Self::build(Policy::public(), resolver, |app| app.goes_on = true).await
     }
 
     /// A new one whose host carries so many bytes of one request or answer.
     pub async fn with_max_message_bytes(limit: u64) -> Self {
-        Self::build(Policy::public(), Arc::new(SystemResolver), Some(limit)).await
+        let resolver = Arc::new(SystemResolver);
+        let host = |app: &mut App| app.max_message_bytes = Some(limit);
+        Self::build(Policy::public(), resolver, host).await
     }
 
     async fn build(
         policy: Policy,
         resolver: Arc<dyn Resolve>,
-        max_message_bytes: Option<u64>,
+        host: impl FnOnce(&mut App),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::at(START.parse().unwrap());
@@ -138,7 +146,7 @@ impl TestApp {
         )
         .with_blobs(blobs.clone());
         app.pin_hasher = pins.clone();
-        app.max_message_bytes = max_message_bytes;
+        host(&mut app);
         let app = Arc::new(app);
         let post = Arc::new(Postbox::default());
         let pump = Pump::new(&store, shared)

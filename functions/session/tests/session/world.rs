@@ -30,7 +30,15 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::over(TestApp::new().await)
+    }
+
+    /// The same in a process that goes on after its answers.
+    pub async fn going_on() -> Self {
+        Self::over(TestApp::going_on().await)
+    }
+
+    fn over(app: TestApp) -> Self {
         app.pins.cheapen();
         let (router, _) = ringfence_session::router()
             .merge(ringfence_settings::router())
