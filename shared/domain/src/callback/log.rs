@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ringfence_pii::Sweep;
 use ringfence_ports::{Key, MAX_KEY_BYTES, Op, Put, Query, Row, StoreError, Unit, When};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     delivery::{Delivery, Status},
@@ -300,8 +300,10 @@ impl App {
         &self,
         config: &AccountConfig,
         delivery: &str,
+        actor: &Actor,
     ) -> Result<Delivery, CallbackError> {
         let delivery = self.stored_delivery(&config.account.id, delivery).await?;
+        let before = delivery.status;
         if config.endpoint(delivery.kind).is_none() {
             return Err(CallbackError::NoEndpoint);
         }
@@ -313,19 +315,30 @@ impl App {
             return Err(CallbackError::Erased);
         }
         let (delivery, unit) = requeue(delivery, self.clock.now(), None)?;
-        match self.table.commit(unit).await {
-            Ok(()) => Ok(delivery),
+        let kind = delivery.kind.as_str();
+        let change = Change {
+            item: format!("callbacks/{kind}/deliveries/{}", delivery.id),
+            action: Action::Resend,
+            before: json!({ "status": before }),
+            after: json!({ "status": delivery.status }),
+        };
+        let committed = self
+            .commit_change(&config.account.id, actor, change, unit)
+            .await;
+        match committed {
+            Ok(_) => Ok(delivery),
             Err(StoreError::Condition { .. }) => Err(CallbackError::Conflict),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Sends a test event to a callback at once, past pause and breaker, and answers with what came
-    /// back. Nothing of it is kept.
+    /// back. Nothing of it is kept but that it was asked for, which is on record before it goes out.
     pub async fn test_callback(
         &self,
         config: &AccountConfig,
         kind: EndpointKind,
+        actor: &Actor,
     ) -> Result<(String, Tried), CallbackError> {
         let endpoint = config.endpoint(kind).ok_or(CallbackError::NoEndpoint)?;
         let now = self.clock.now();
@@ -333,6 +346,14 @@ impl App {
         let id = id::new(id::Kind::Delivery, now, &*self.random);
         let body = render(endpoint, config.masking.callbacks, &event, &id)
             .ok_or(StoreError::Invalid("a test event does not render"))?;
+        let change = Change {
+            item: format!("callbacks/{}/test", kind.as_str()),
+            action: Action::Test,
+            before: Value::Null,
+            after: json!({ "webhook_id": id }),
+        };
+        self.commit_change(&config.account.id, actor, change, Unit::default())
+            .await?;
         let tried = self.request(endpoint, &id, body).await;
         Ok((id, tried))
     }
