@@ -530,6 +530,14 @@ async fn what_never_arrives_is_forgotten_after_a_day() {
     test.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(test.request("GET", &at, Value::Null).await.status, 404);
     assert!(ids(&list(&test, "call_id=call-1042").await).is_empty());
+    // An upload that was begun in time and ends after it: no list, retention or deletion would find that.
+    let key = blob_key(&test, &recording);
+    for key in [key.clone(), key.replace("recordings/", "staging/")] {
+        test.blobs.insert(&key, "audio/wav", wav(1));
+        let told = json!({"key": key, "length": 1}).to_string();
+        assert!(tell(&test, told).await.is_empty());
+        assert!(test.blobs.keys().is_empty(), "{key}");
+    }
 }
 
 #[tokio::test]
@@ -1338,4 +1346,36 @@ async fn an_object_that_two_events_name_becomes_one_recording_encrypted_too() {
     assert_eq!(all["items"][0]["status"], "available", "{all}");
     let kept = test.blobs.keys();
     assert!(kept.len() == 1 && kept[0].contains("/sealed-"), "{kept:?}");
+}
+
+#[tokio::test]
+async fn naming_what_is_no_audio_or_anothers_takes_nothing_away() {
+    let test = app().await;
+    let audio = format!("imports/{}/call-7.wav", test.account);
+    let other = format!("imports/{}/contract.pdf", test.account);
+    test.blobs.insert(&audio, "audio/wav", wav(1));
+    test.blobs
+        .insert(&other, "application/pdf", b"%PDF-1.7".to_vec());
+    let name = async |recording: &str, key: &str| {
+        let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": recording, "data": {
+            "call_id": "call-7", "recording": {"id": recording, "duration": 1, "url": format!("blob:{key}")},
+        }});
+        let answer = test.request("POST", &path(&test, "/events"), event).await;
+        assert_eq!(answer.status, 202, "{}", answer.json);
+        test.drain().await;
+    };
+    name("rec-1", &audio).await;
+    name("rec-2", &other).await;
+    // What is encrypted from now on is removed in the clear, but not under the recording that plays it.
+    client_side(&test).await;
+    test.clock.advance(std::time::Duration::from_secs(10));
+    name("rec-3", &audio).await;
+    name("rec-4", &other).await;
+    let mut kept = test.blobs.keys();
+    kept.sort_unstable();
+    assert_eq!(kept, [audio, other]);
+    let playing = ids(&list(&test, "status=available").await);
+    assert_eq!(playing.len(), 1);
+    let at = path(&test, &format!("/recordings/{}/audio", playing[0]));
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 302);
 }
