@@ -1,6 +1,8 @@
 //! Every endpoint, by one table: without a key, with an unknown one, with a key of too little scope, and
 //! with another tenant's. An endpoint that is missing here fails the test.
 
+#[path = "changes.rs"]
+mod changes;
 #[path = "roles.rs"]
 mod roles;
 
@@ -615,6 +617,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Account(PeopleWrite),
         "",
     ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/users/{user}/two-factor",
+        Account(PeopleWrite),
+        "",
+    ),
     ("GET", "/v1/agencies/{agency}/users", Agency(PeopleRead), ""),
     (
         "POST",
@@ -658,6 +666,18 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Agency(PeopleWrite),
         "",
     ),
+    (
+        "POST",
+        "/v1/agencies/{agency}/users/{user}/erasure",
+        Agency(Admin),
+        "",
+    ),
+    (
+        "DELETE",
+        "/v1/agencies/{agency}/users/{user}/two-factor",
+        Agency(PeopleWrite),
+        "",
+    ),
     ("GET", "/v1/operators", Platform(PeopleRead), ""),
     ("POST", "/v1/operators", Platform(PeopleWrite), "{}"),
     ("GET", "/v1/operators/{user}", Platform(PeopleRead), ""),
@@ -678,6 +698,13 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     (
         "POST",
         "/v1/operators/{user}/invitation",
+        Platform(PeopleWrite),
+        "",
+    ),
+    ("POST", "/v1/operators/{user}/erasure", Platform(Admin), ""),
+    (
+        "DELETE",
+        "/v1/operators/{user}/two-factor",
         Platform(PeopleWrite),
         "",
     ),
@@ -850,6 +877,7 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         Agency(PeopleRead),
         "",
     ),
+    ("GET", "/v1/unsent-notices", Platform(PeopleRead), ""),
 ];
 
 #[test]

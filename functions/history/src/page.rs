@@ -55,9 +55,12 @@ pub(crate) struct EntryBody {
     actor: String,
     /// From which address, when known.
     address: Option<String>,
+    /// True where the address of a person was erased.
+    address_redacted: Option<bool>,
     /// What was changed: `settings/callbacks`, `callbacks/cdr/secret`, `api-keys/key_…`
     item: String,
-    /// What was done: create, update, delete, rotate, pause, resume, disable, redact, use.
+    /// What was done: create, update, delete, rotate, pause, resume, disable, replay, resend, test,
+    /// redact, use.
     action: String,
     /// The item before; null when it did not exist. A personal value stands there as
     /// `{"commitment": …, "value": …}`, an erased one as `{"commitment": …, "redacted": true}`.

@@ -3,8 +3,11 @@
 
 mod accounts;
 mod agencies;
+mod unsent;
+mod unsent_notices;
 
 ringfence_http::routes! {
     accounts::account::billing_notices::post::post,
     agencies::agency::unsent_notices::get::get,
+    unsent_notices::get::get,
 }

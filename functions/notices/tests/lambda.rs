@@ -21,6 +21,7 @@ fn every_event_is_answered_as_it_should_be() {
         &[
             keyed("billing.apigw.json"),
             keyed("unsent.apigw.json"),
+            keyed("unsent-operators.apigw.json"),
             always("broken-no-key.apigw.json", Problem(401, "unauthenticated")),
             always(
                 "broken-method.apigw.json",

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ringfence_domain::{
     App,
     access::Owner,
-    people::{Grant, PeopleError, RecordingAccess, Switch, Team, User, UserStatus, ago},
+    people::{Erasure, Grant, PeopleError, RecordingAccess, Switch, Team, User, UserStatus, ago},
 };
 use ringfence_http::{Code, MAX_PAGE_ITEMS, PageQuery, Problem};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,29 @@ pub(crate) struct UserBody {
     /// When it was invited.
     #[schema(format = DateTime)]
     created_at: String,
+    /// When it was erased, after it was removed: name and email are empty then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    erased_at: Option<String>,
+}
+
+/// What an erasure did.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Erasure)]
+pub(crate) struct ErasureBody {
+    /// Entries of histories that lost personal values with this request.
+    entries: usize,
+    /// There are more: ask again.
+    more: bool,
+}
+
+impl From<Erasure> for ErasureBody {
+    fn from(done: Erasure) -> Self {
+        Self {
+            entries: done.entries,
+            more: done.more,
+        }
+    }
 }
 
 /// A person's own contact data.
@@ -349,6 +372,7 @@ fn body(user: User, teams: &[Team], now: Timestamp) -> UserBody {
             .last_login_at
             .map_or_else(|| "never".to_owned(), |at| ago(now, at)),
         created_at: user.created_at.to_string(),
+        erased_at: user.erased_at.map(|at| at.to_string()),
     }
 }
 

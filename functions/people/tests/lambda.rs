@@ -22,6 +22,8 @@ fn every_event_is_answered_as_it_should_be() {
             keyed("users.apigw.json"),
             keyed("invite.apigw.json"),
             keyed("suspend.apigw.json"),
+            keyed("erasure.apigw.json"),
+            keyed("two-factor.apigw.json"),
             keyed("support.apigw.json"),
             always("me.apigw.json", Problem(401, "session-over")),
             always("broken-no-key.apigw.json", Problem(401, "unauthenticated")),

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ringfence_domain::{
     access::{Owner, Scope},
-    history::{Action, Actor},
+    history::{Action, Actor, FileVerifier, PublicKey},
     people::{Grant, Home, Role},
 };
 use ringfence_test_support::{Response, SignedIn, TestApp};
@@ -844,4 +844,160 @@ fn names(value: &Value, method: &str) -> Vec<String> {
         names.truncate(2);
     }
     names
+}
+
+/// The export of a history, and that it verifies: by the API, and offline.
+async fn verified(app: &TestApp, level: &str) -> String {
+    let at = |rest: &str| format!("/v1{level}/history{rest}");
+    let answer = app.request("POST", &at("/verification"), json!({})).await;
+    assert_eq!(answer.json["status"], "verified", "{}", answer.json);
+    let keys = app.request("GET", "/v1/history/keys", Value::Null).await;
+    let key = PublicKey::parse(keys.json["keys"][0]["x"].as_str().unwrap());
+    let file = app.request("GET", &at("/export"), Value::Null).await;
+    let text = String::from_utf8(file.bytes).unwrap();
+    let mut verifier = FileVerifier::new(key, None);
+    text.lines().for_each(|line| verifier.line(line));
+    assert_eq!(verifier.finish().bad, None);
+    let list = app.request("GET", &at("?limit=100"), Value::Null).await;
+    text + &list.json.to_string()
+}
+
+/// How often a text stands in another.
+fn count(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
+
+#[tokio::test]
+async fn who_was_removed_is_erased_from_every_history_and_the_chains_stay_valid() {
+    let app = app().await;
+    let admin = app.sign_in_as(Role::AgencyAdministrator).await;
+    let gone = app
+        .sign_in(vec![
+            Grant::new(Owner::Agency(app.agency.clone()), Role::AgencyAdministrator),
+            Grant::new(Owner::Account(app.account.clone()), Role::CallManager),
+        ])
+        .await;
+    // It leaves traces: its name here and there, and its address with what it did.
+    let team = json!({"name": "Sales"});
+    let teams = format!("/v1/accounts/{}/teams", app.account);
+    app.calling_from([203, 0, 113, 66]);
+    assert_eq!(send(&app, &gone, "POST", &teams, team).await.status, 201);
+    let named = patch(&app, &gone, "/v1/me", json!({"name": "Zelda Gone"})).await;
+    assert_eq!(named.status, 200, "{}", named.json);
+    app.calling_from([203, 0, 113, 77]);
+    let here = format!("{}/{}", users(&app), gone.id);
+    let changed = patch(&app, &admin, &here, json!({"role": "call_agent"})).await;
+    assert_eq!(changed.status, 200, "{}", changed.json);
+    let person = format!("/v1/agencies/{}/users/{}", app.agency, gone.id);
+    let erase = format!("{person}/erasure");
+    let early = send(&app, &admin, "POST", &erase, Value::Null).await;
+    assert_eq!(early.status, 409, "{}", early.json);
+    let removed = send(&app, &admin, "DELETE", &person, Value::Null).await;
+    assert_eq!(removed.status, 204);
+
+    let (account, agency) = (
+        format!("/accounts/{}", app.account),
+        format!("/agencies/{}", app.agency),
+    );
+    for level in [&account, &agency] {
+        let text = verified(&app, level).await;
+        for value in [
+            "Zelda Gone",
+            &format!("{}@example.com", gone.id),
+            "203.0.113.66",
+        ] {
+            assert!(count(&text, value) > 0, "{level} {value}");
+        }
+    }
+    // The chain itself never held any of it.
+    for owner in [&app.account, &app.agency] {
+        let (entries, _) = app.app.history_before(owner, 100, None).await.unwrap();
+        let text = serde_json::to_string(&entries).unwrap();
+        assert_eq!(count(&text, "Zelda") + count(&text, "203.0.113"), 0);
+    }
+
+    let erased = send(&app, &admin, "POST", &erase, Value::Null).await;
+    assert_eq!(erased.status, 200, "{}", erased.json);
+    assert!(
+        erased.json["entries"].as_u64().unwrap() >= 5,
+        "{}",
+        erased.json
+    );
+    assert_eq!(erased.json["more"], false);
+    for level in [&account, &agency] {
+        let text = verified(&app, level).await;
+        for value in [
+            "Zelda Gone",
+            &format!("{}@example.com", gone.id),
+            "203.0.113.66",
+        ] {
+            assert_eq!(count(&text, value), 0, "{level} {value}");
+        }
+        // Nobody else's: the administrator's address stands with the changes that it made.
+        assert!(count(&text, "203.0.113.77") > 0, "{level}");
+        assert!(count(&text, "\"address_redacted\":true") > 0, "{level}");
+    }
+    let left = send(&app, &admin, "GET", &person, Value::Null).await;
+    assert_eq!(left.json["name"], "");
+    assert_eq!(left.json["email"], "");
+    assert_eq!(left.json["erased_at"], "2026-01-31T08:00:00Z");
+    let rows = ringfence_ports::Query {
+        limit: 100,
+        ..ringfence_ports::Query::partition(format!("usr/{}", gone.id))
+    };
+    for row in app.app.table.query(rows).await.unwrap().rows {
+        let is_left = row.key.sk == "user" || row.key.sk.starts_with("hist/");
+        assert!(is_left, "{:?}", row.key);
+        assert!(!row.doc.contains("Zelda") && !row.doc.contains("example.com"));
+    }
+    // It is on record, once; asking again finds nothing.
+    let again = send(&app, &admin, "POST", &erase, Value::Null).await;
+    assert_eq!(again.json, json!({"entries": 0, "more": false}));
+    let (entries, _) = app
+        .app
+        .history_before(&app.agency, 100, None)
+        .await
+        .unwrap();
+    let item = format!("users/{}", gone.id);
+    let told = entries
+        .iter()
+        .filter(|entry| entry.item == item && entry.action == Action::Redact);
+    assert_eq!(told.count(), 1);
+}
+
+#[tokio::test]
+async fn one_of_the_operators_team_is_erased_from_where_it_was_let_in_too() {
+    let app = app().await;
+    let operator = app.sign_in_as(Role::Operator).await;
+    app.sign_in_as(Role::Operator).await;
+    let above = app.sign_in_as(Role::AgencyAdministrator).await;
+    let support = format!("/v1/agencies/{}/support-access", app.agency);
+    send(&app, &above, "PUT", &support, json!({"hours": 1})).await;
+    app.calling_from([203, 0, 113, 66]);
+    let path = format!("/v1/agencies/{}", app.agency);
+    let renamed = patch(&app, &operator, &path, json!({"name": "Mended"})).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.json);
+    app.calling_from([203, 0, 113, 77]);
+    let person = format!("/v1/operators/{}", operator.id);
+    assert_eq!(
+        app.request("DELETE", &person, Value::Null).await.status,
+        204
+    );
+    let levels = [String::new(), format!("/agencies/{}", app.agency)];
+    let email = format!("{}@example.com", operator.id);
+    assert!(count(&verified(&app, &levels[0]).await, &email) > 0);
+    assert!(count(&verified(&app, &levels[1]).await, "203.0.113.66") > 0);
+    let erase = format!("{person}/erasure");
+    let erased = app.request("POST", &erase, Value::Null).await;
+    assert_eq!(erased.status, 200, "{}", erased.json);
+    for level in levels {
+        let text = verified(&app, &level).await;
+        assert_eq!(count(&text, &email) + count(&text, "203.0.113.66"), 0);
+    }
+    // An agency erases its own people, not the operator's.
+    let path = format!("/v1/agencies/{}/users/{}/erasure", app.agency, operator.id);
+    assert_eq!(
+        send(&app, &above, "POST", &path, Value::Null).await.status,
+        404
+    );
 }

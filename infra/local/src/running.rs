@@ -152,6 +152,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (store, mut app) = setup::open(&config.data, policy, config.resolver, config.sending)?;
     app.public_origin.clone_from(&config.public_url);
     app.local_origin = Some(origin_of(address));
+    app.goes_on = true;
     let origin = app.link_origin().to_owned();
     let (post, outlets) = mail::outlets(&config.data, config.mail, origin, &app.clock)?;
     let sample = setup::sample(&app).await?;

@@ -44,6 +44,9 @@ pub struct App {
     /// The most bytes that whatever hosts this process hands on of one request or answer; `None`: any
     /// number. Larger audio goes to the store directly, and is played in parts.
     pub max_message_bytes: Option<u64>,
+    /// Whether this process goes on after it has answered, so that what nobody needs to wait for is
+    /// written behind the answer. A Lambda does not.
+    pub goes_on: bool,
     pub(crate) api_keys: Cache<ApiKey>,
     pub(crate) key_uses: LastUses,
     pub(crate) configs: Cache<AccountConfig>,
@@ -84,6 +87,7 @@ impl App {
             public_origin: None,
             local_origin: None,
             max_message_bytes: None,
+            goes_on: false,
             api_keys: Cache::new(CACHE_TTL, CACHE_CAPACITY),
             key_uses: LastUses::default(),
             configs: Cache::new(CACHE_TTL, CACHE_CAPACITY),

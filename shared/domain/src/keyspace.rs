@@ -134,7 +134,23 @@ pub fn history_personal(owner: &str, seq: u64) -> Key {
     Key::new(format!("history/{owner}"), format!("p/{seq:020}"))
 }
 
-/// Index 0: an owner's rows of [`history_personal`] about one person.
+/// The address from which the actor of an entry came, beside it, where that is a person.
+pub fn history_personal_of_actor(owner: &str, seq: u64) -> Key {
+    Key::new(format!("history/{owner}"), format!("p/{seq:020}/actor"))
+}
+
+/// Says that an owner's history has held personal values of a person: where erasure has to look.
+pub fn person_in_history(user: &str, owner: &str) -> Key {
+    Key::new(
+        user_partition(user),
+        format!("{PERSON_IN_HISTORY_PREFIX}{owner}"),
+    )
+}
+
+/// How the sort keys of [`person_in_history`] begin.
+pub(crate) const PERSON_IN_HISTORY_PREFIX: &str = "hist/";
+
+/// Index 0: an owner's rows of [`history_personal`] and [`history_personal_of_actor`] about one person.
 pub fn history_of_person(owner: &str, person: &str, seq: u64) -> Key {
     Key::new(format!("histperson/{owner}/{person}"), format!("{seq:020}"))
 }

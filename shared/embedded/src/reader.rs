@@ -1,5 +1,9 @@
-//! A few connections that only read, each on a thread of its own. They never wait for the writer:
-//! the write-ahead log gives each its snapshot.
+//! Connections that only read. They never wait for the writer: the write-ahead log gives each its
+//! snapshot.
+//!
+//! What may take long (queries, many keys) goes to a few threads, each with a connection of its own. To
+//! wake one and to be woken by it costs several times what looking up a row does, so a few rows are
+//! looked up right where they are asked for, on a connection that nobody else is at.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -31,7 +35,11 @@ struct Shared {
 
 /// The way to the readers.
 #[derive(Clone)]
-pub(crate) struct Readers(Arc<Shared>);
+pub(crate) struct Readers {
+    shared: Arc<Shared>,
+    /// Of those who read on their own threads; `None`: closed.
+    here: Arc<[Mutex<Option<Connection>>]>,
+}
 
 impl Readers {
     pub(crate) fn start(
@@ -39,6 +47,14 @@ impl Readers {
         count: usize,
     ) -> rusqlite::Result<(Self, Vec<JoinHandle<()>>)> {
         let shared = Arc::new(Shared::default());
+        let here = (0..count.max(1))
+            .map(|_| {
+                let connection = open(file)?;
+                // Who cannot read at once hands over instead of waiting.
+                connection.busy_timeout(std::time::Duration::ZERO)?;
+                Ok(Mutex::new(Some(connection)))
+            })
+            .collect::<rusqlite::Result<_>>()?;
         let mut threads = Vec::with_capacity(count);
         for n in 0..count.max(1) {
             let connection = open(file)?;
@@ -51,7 +67,7 @@ impl Readers {
                 Err(_) => return Err(rusqlite::Error::InvalidQuery),
             }
         }
-        Ok((Self(shared), threads))
+        Ok((Self { shared, here }, threads))
     }
 
     /// Runs `work` on a reader.
@@ -63,6 +79,26 @@ impl Readers {
             .await
             .map_err(|_| closed())?
             .map_err(|e| unavailable(&e))
+    }
+
+    /// Runs `work`, which looks up a few rows, here; on a reader where no connection is free.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        for place in &*self.here {
+            let Ok(connection) = place.try_lock() else {
+                continue;
+            };
+            let Some(connection) = &*connection else {
+                return Err(closed());
+            };
+            match work(connection) {
+                Err(error) if is_busy(&error) => break,
+                done => return done.map_err(|e| unavailable(&e)),
+            }
+        }
+        self.run(work).await
     }
 
     /// The same, for a thread that may wait.
@@ -82,7 +118,11 @@ impl Readers {
     ) -> Result<oneshot::Receiver<rusqlite::Result<T>>, StoreError> {
         let (reply, answer) = oneshot::channel();
         {
-            let mut line = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut line = self
+                .shared
+                .line
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if line.closed {
                 return Err(closed());
             }
@@ -94,17 +134,20 @@ impl Readers {
                 let _ = reply.send(work(connection));
             }));
         }
-        self.0.filled.notify_one();
+        self.shared.filled.notify_one();
         Ok(answer)
     }
 
     pub(crate) fn close(&self) {
-        self.0
+        for place in &*self.here {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        self.shared
             .line
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .closed = true;
-        self.0.filled.notify_all();
+        self.shared.filled.notify_all();
     }
 }
 
@@ -129,6 +172,13 @@ impl Shared {
             task(connection);
         }
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
 }
 
 fn open(file: &Path) -> rusqlite::Result<Connection> {

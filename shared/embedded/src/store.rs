@@ -365,6 +365,9 @@ fn load(connection: &Connection, memory: &mut Memory) -> rusqlite::Result<i64> {
     )
 }
 
+/// How many rows are looked up at most without handing over to a reader's thread.
+const A_FEW: usize = 4;
+
 #[async_trait]
 impl Table for Embedded {
     /// They are one commit.
@@ -378,7 +381,7 @@ impl Table for Embedded {
         let now = self.shared.clock.now().as_millisecond();
         self.shared
             .readers
-            .run(move |connection| rows::get(connection, &key, now))
+            .look(move |connection| rows::get(connection, &key, now))
             .await
     }
 
@@ -387,12 +390,16 @@ impl Table for Embedded {
             return Err(StoreError::Invalid("at most 100 keys are read at once"));
         }
         keys.iter().try_for_each(Key::validate)?;
+        let is_few = keys.len() <= A_FEW;
         let keys = keys.to_vec();
         let now = self.shared.clock.now().as_millisecond();
-        self.shared
-            .readers
-            .run(move |connection| rows::get_many(connection, &keys, now))
-            .await
+        let readers = &self.shared.readers;
+        let work = move |connection: &Connection| rows::get_many(connection, &keys, now);
+        if is_few {
+            readers.look(work).await
+        } else {
+            readers.run(work).await
+        }
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {

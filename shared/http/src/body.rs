@@ -37,13 +37,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     }
 }
 
-/// `None`: there is neither a body nor a media type of one.
+/// `None`: there is no body. Whatever its media type would be: many clients name one with every request.
 impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
-        let is_typed = request.headers().contains_key(header::CONTENT_TYPE);
-        if !is_typed && request.body().is_end_stream() {
+        if request.body().is_end_stream() {
             return Ok(None);
         }
         <Self as FromRequest<S>>::from_request(request, state)

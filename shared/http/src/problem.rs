@@ -336,7 +336,7 @@ impl Code {
                 "confirmation-required",
                 StatusCode::FORBIDDEN,
                 "This asks for your second factor again",
-                "POST a code to /v1/session/confirm, then send the same request again within ten minutes.",
+                "POST {\"method\": \"app\", \"code\": \"…\"} (or {\"password\": \"…\"} if you have no second factor) to /v1/session/confirm, then send the same request again within ten minutes.",
             ),
             Self::SecondFactorRequired => (
                 "second-factor-required",
@@ -559,6 +559,7 @@ impl From<PeopleError> for Problem {
                 .detail("The last administrator cannot leave: let somebody else become one first."),
             PeopleError::NotBelow => Self::new(Code::InsufficientScope)
                 .detail("This needs a role above the one it is about."),
+            PeopleError::ConfirmationRequired => Self::new(Code::ConfirmationRequired),
             PeopleError::Conflict(why) => Self::new(Code::Conflict).detail(why),
             PeopleError::Access(error) => error.into(),
             PeopleError::Store(error) => error.into(),

@@ -13,6 +13,7 @@ mod post;
 mod receiver;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -69,6 +70,7 @@ pub struct TestApp {
     /// The sample account.
     pub account: String,
     router: Mutex<Option<Router>>,
+    caller_address: Mutex<Option<IpAddr>>,
     _folder: tempfile::TempDir,
 }
 
@@ -98,18 +100,26 @@ impl TestApp {
 
     /// The same, with names that `resolver` answers.
     pub async fn with_resolver(policy: Policy, resolver: Arc<dyn Resolve>) -> Self {
-        Self::build(policy, resolver, None).await
+        Self::build(policy, resolver, |_| {}).await
+    }
+
+    /// A new one in a process that goes on after its answers, as a server's does.
+    pub async fn going_on() -> Self {
+        let resolver = Arc::new(SystemResolver);
+        Self::build(Policy::public(), resolver, |app| app.goes_on = true).await
     }
 
     /// A new one whose host carries so many bytes of one request or answer.
     pub async fn with_max_message_bytes(limit: u64) -> Self {
-        Self::build(Policy::public(), Arc::new(SystemResolver), Some(limit)).await
+        let resolver = Arc::new(SystemResolver);
+        let host = |app: &mut App| app.max_message_bytes = Some(limit);
+        Self::build(Policy::public(), resolver, host).await
     }
 
     async fn build(
         policy: Policy,
         resolver: Arc<dyn Resolve>,
-        max_message_bytes: Option<u64>,
+        host: impl FnOnce(&mut App),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = TestClock::at(START.parse().unwrap());
@@ -136,7 +146,7 @@ impl TestApp {
         )
         .with_blobs(blobs.clone());
         app.pin_hasher = pins.clone();
-        app.max_message_bytes = max_message_bytes;
+        host(&mut app);
         let app = Arc::new(app);
         let post = Arc::new(Postbox::default());
         let pump = Pump::new(&store, shared)
@@ -200,6 +210,7 @@ impl TestApp {
             agency,
             account,
             router: Mutex::new(None),
+            caller_address: Mutex::new(None),
             _folder: folder,
         }
     }
@@ -213,6 +224,11 @@ impl TestApp {
         let (router, _) = router.split_for_parts();
         *self.router.lock().unwrap() = Some(router.with_state(self.app.clone()));
         self
+    }
+
+    /// From now on requests come from this address.
+    pub fn calling_from(&self, address: [u8; 4]) {
+        *self.caller_address.lock().unwrap() = Some(address.into());
     }
 
     /// An API key of `owner` with these scopes.
@@ -284,10 +300,13 @@ impl TestApp {
             .unwrap()
             .clone()
             .expect("TestApp::serving was not called");
-        let response = router
-            .oneshot(request.body(Body::from(body)).unwrap())
-            .await
-            .unwrap();
+        let mut request = request.body(Body::from(body)).unwrap();
+        if let Some(address) = *self.caller_address.lock().unwrap() {
+            request
+                .extensions_mut()
+                .insert(ringfence_http::ClientAddress(address));
+        }
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -93,6 +93,8 @@ pub(crate) async fn post(
         until,
         statuses,
     };
-    let job = app.replay(&config, range, request.dry_run).await?;
+    let job = app
+        .replay(&config, range, request.dry_run, &caller.actor())
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(crate::job::shown(&job))))
 }

@@ -60,7 +60,9 @@ pub(crate) async fn post(
     let config = app
         .account(&caller, Scope::DeliveriesWrite, &account)
         .await?;
-    let (webhook_id, tried) = app.test_callback(&config, callback(&name)?).await?;
+    let (webhook_id, tried) = app
+        .test_callback(&config, callback(&name)?, &caller.actor())
+        .await?;
     Ok(Json(TestAnswer {
         ok: tried.attempt.ok,
         webhook_id,

@@ -34,8 +34,6 @@ pub(crate) async fn post(
     let config = app
         .account(&caller, Scope::DeliveriesWrite, &account)
         .await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(app.resend(&config, &delivery).await?),
-    ))
+    let delivery = app.resend(&config, &delivery, &caller.actor()).await?;
+    Ok((StatusCode::ACCEPTED, Json(delivery)))
 }

@@ -3,12 +3,13 @@
 use http::StatusCode;
 use ringfence_domain::{
     access::Owner,
+    keyspace,
     people::{Grant, Role, UserStatus},
-    session::LIFETIME,
+    session::{LIFETIME, Ticket},
 };
 use serde_json::json;
 
-use crate::world::{Browser, PASSWORD, World, seconds};
+use crate::world::{Browser, PASSWORD, SESSION, World, seconds};
 
 const MINUTES: i64 = 10;
 
@@ -54,6 +55,59 @@ async fn a_second_before_the_limit_it_lives_and_a_second_after_it_is_over() {
     assert_eq!(ada.get("/v1/session").await.status, 200);
     world.pass(MINUTES * 60 + 1);
     assert_eq!(ada.get("/v1/session").await.status, 401);
+}
+
+/// Where the process goes on after its answers, a person's activity is written behind them.
+#[tokio::test]
+async fn nobody_waits_for_an_activity_to_be_written_and_the_limit_is_as_sharp() {
+    let world = World::going_on().await;
+    world
+        .security(json!({"automatic_logout_minutes": MINUTES}))
+        .await;
+    let (id, ada) = world.person("ada@example.com").await;
+    let row = async || {
+        let ticket = Ticket::parse(&ada.cookie(SESSION).unwrap()).unwrap();
+        let key = keyspace::session(&id, &ticket.token.hash());
+        world.app.app.table.get(&key).await.unwrap().unwrap()
+    };
+    // The answer may be here first.
+    let written = async |before: u64| {
+        while row().await.version == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    for _ in 0..3 {
+        world.pass(MINUTES * 60 - 1);
+        let before = row().await.version;
+        let answer = ada.get("/v1/session").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json["seconds_left"], MINUTES * 60);
+        written(before).await;
+    }
+    // Many at once, then an end: none brings it back.
+    world.pass(2);
+    let before = row().await.version;
+    let many = (0..20).map(|_| ada.get("/v1/session"));
+    for answer in futures_util::future::join_all(many).await {
+        assert_eq!(answer.status, 200);
+    }
+    written(before).await;
+    world.pass(MINUTES * 60 - 1);
+    assert_eq!(ada.tick().await.status, 200);
+    world.pass(2);
+    assert_eq!(ada.tick().await.status, 401);
+    ada.log_in("ada@example.com", PASSWORD).await;
+    world.pass(2);
+    let (read, out) = futures_util::future::join(
+        ada.get("/v1/session"),
+        ada.call("DELETE", "/v1/session", serde_json::Value::Null),
+    )
+    .await;
+    assert_eq!((read.status.as_u16(), out.status.as_u16()), (200, 204));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert_eq!(ada.get("/v1/session").await.status, 401);
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,6 @@
 //! Second factors: set up, changed, removed, reset.
 
-use ringfence_domain::{
-    access::{Caller, Person, Principal},
-    session::{Activity, SessionError},
-};
+use ringfence_domain::{history::Action, people::Role};
 use serde_json::{Value, json};
 
 use crate::world::{PASSWORD, SESSION, World};
@@ -214,37 +211,26 @@ async fn an_agency_that_requires_a_second_factor_lets_nobody_go_on_without() {
 #[tokio::test]
 async fn an_administrator_resets_a_second_factor_only_with_its_own() {
     let world = World::new().await;
-    let (ada_id, ada) = world.person(ADA).await;
+    let (ada_id, ada) = world.person_as(ADA, Role::CallManager).await;
     ada.set_up_app().await;
     let (_, bob) = world.person("bob@example.com").await;
     let (secret, _) = bob.set_up_app().await;
     world.pass(601);
-    let app = &world.app.app;
-    let reset = async || {
-        let cookie = bob.cookie(SESSION).unwrap();
-        let (user, session) = app
-            .authenticate_session(&cookie, Activity::Person)
-            .await
-            .unwrap();
-        let caller = Caller {
-            principal: Principal::Person(std::sync::Arc::new(Person {
-                user: user.value,
-                session,
-            })),
-            address: None,
-        };
-        let target = app.user(&ada_id).await.unwrap().unwrap();
-        let owner = target.value.home.owner();
-        app.reset_two_factor(&caller, &target, &owner).await
-    };
-    assert!(matches!(
-        reset().await,
-        Err(SessionError::ConfirmationRequired)
-    ));
+    let path = format!(
+        "/v1/agencies/{}/users/{ada_id}/two-factor",
+        world.app.agency
+    );
+    let reset = async || bob.call("DELETE", &path, Value::Null).await;
+    let refused = reset().await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.json["type"], "/problems/confirmation-required");
+    let next = refused.json["next"].as_str().unwrap();
+    assert!(next.contains("/v1/session/confirm"), "{next}");
+    assert_eq!(ada.get("/v1/session").await.status, 200, "nothing yet");
     let code = json!({"method": "app", "code": world.code(&secret, 0)});
     assert_eq!(bob.post("/v1/session/confirm", code).await.status, 204);
     world.notices().await;
-    reset().await.unwrap();
+    assert_eq!(reset().await.status, 204);
     assert_eq!(
         ada.get("/v1/session").await.status,
         401,
@@ -258,7 +244,64 @@ async fn an_administrator_resets_a_second_factor_only_with_its_own() {
     let told = world.notices().await;
     let hers =
         |n: &serde_json::Value| n["notice"] == "two_factor_changed" && n["user"] == ada_id.as_str();
-    assert!(told.iter().any(hers), "{told:?}");
+    assert_eq!(told.iter().filter(|n| hers(n)).count(), 1, "{told:?}");
+    // Once more there is nothing to reset: nobody is logged out or told for that.
+    assert_eq!(reset().await.status, 204);
+    assert_eq!(ada.get("/v1/session").await.status, 200);
+    assert!(world.notices().await.is_empty());
+    let (entries, _) = world
+        .app
+        .app
+        .history_before(&world.app.agency, 100, None)
+        .await
+        .unwrap();
+    let item = format!("users/{ada_id}/two-factor");
+    let resets = entries
+        .iter()
+        .filter(|entry| entry.item == item && entry.action == Action::Delete);
+    assert_eq!(resets.count(), 1);
+}
+
+#[tokio::test]
+async fn a_second_factor_is_reset_from_above_only() {
+    let world = World::new().await;
+    let (ada_id, ada) = world.person(ADA).await;
+    ada.set_up_app().await;
+    let (_, peer) = world.person("peer@example.com").await;
+    let (below_id, below) = world
+        .person_as("below@example.com", Role::Administrator)
+        .await;
+    below.set_up_app().await;
+    let agency = |user: &str| {
+        let agency = &world.app.agency;
+        format!("/v1/agencies/{agency}/users/{user}/two-factor")
+    };
+    let account = |user: &str| {
+        let account = &world.app.account;
+        format!("/v1/accounts/{account}/users/{user}/two-factor")
+    };
+    for (who, browser, path, status) in [
+        ("a peer", &peer, agency(&ada_id), 403),
+        ("oneself", &ada, agency(&ada_id), 403),
+        ("from below", &below, agency(&ada_id), 404),
+        ("oneself at the account", &below, account(&below_id), 403),
+        ("who is none of the account's", &peer, account(&ada_id), 404),
+        ("from above", &peer, account(&below_id), 204),
+    ] {
+        let answer = browser.call("DELETE", &path, Value::Null).await;
+        assert_eq!(answer.status, status, "{who} {}", answer.json);
+    }
+    assert!(world.user(&ada_id).await.two_factor.app);
+    assert!(!world.user(&below_id).await.two_factor.app);
+    // The operator's key stands above everybody: the way out where all administrators lost theirs.
+    let key = format!("Bearer {}", world.app.key);
+    let headers = [("authorization", key.as_str())];
+    let answer = world
+        .browser()
+        .send("DELETE", &agency(&ada_id), &headers, "", Vec::new())
+        .await;
+    assert_eq!(answer.status, 204, "{}", answer.json);
+    assert!(!world.user(&ada_id).await.two_factor.app);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use ringfence_domain::{
     access::Owner,
     history::{Action, Actor},
     id,
-    people::{Grant, Home, MailAddress, Role, User, UserChange},
+    people::{Grant, Home, Level, MailAddress, Role, User, UserChange},
     session::totp,
     settings::{Edit, Tenant},
 };
@@ -30,10 +30,19 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::over(TestApp::new().await)
+    }
+
+    /// The same in a process that goes on after its answers.
+    pub async fn going_on() -> Self {
+        Self::over(TestApp::going_on().await)
+    }
+
+    fn over(app: TestApp) -> Self {
         app.pins.cheapen();
         let (router, _) = ringfence_session::router()
             .merge(ringfence_settings::router())
+            .merge(ringfence_people::router())
             .split_for_parts();
         Self {
             router: router.with_state(app.app.clone()),
@@ -75,6 +84,10 @@ impl World {
 
     /// Invites somebody as an administrator of the agency. Answers its id and the link's token.
     pub async fn invite(&self, email: &str) -> (String, String) {
+        self.invite_as(email, Role::AgencyAdministrator).await
+    }
+
+    async fn invite_as(&self, email: &str, role: Role) -> (String, String) {
         let app = &self.app.app;
         let now = app.clock.now();
         let mut user = User::invited(
@@ -85,7 +98,11 @@ impl World {
             now,
         );
         let agency = Owner::Agency(self.app.agency.clone());
-        user.grants = vec![Grant::new(agency.clone(), Role::AgencyAdministrator)];
+        let on = match role.level() {
+            Level::Account => Owner::Account(self.app.account.clone()),
+            _ => agency.clone(),
+        };
+        user.grants = vec![Grant::new(on, role)];
         let invitation = app.invitation(&user).await.unwrap();
         let how = UserChange {
             owner: &agency,
@@ -101,7 +118,12 @@ impl World {
 
     /// Somebody who has a password, and the browser in which it was set.
     pub async fn person(&self, email: &str) -> (String, Browser<'_>) {
-        let (id, token) = self.invite(email).await;
+        self.person_as(email, Role::AgencyAdministrator).await
+    }
+
+    /// The same, in another role.
+    pub async fn person_as(&self, email: &str, role: Role) -> (String, Browser<'_>) {
+        let (id, token) = self.invite_as(email, role).await;
         let browser = self.browser();
         let answer = browser
             .post(

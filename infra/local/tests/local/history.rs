@@ -112,6 +112,48 @@ fn a_history_is_verified_offline_and_the_first_bad_entry_is_named() {
 }
 
 #[test]
+fn a_history_verifies_before_and_after_somebody_was_erased_from_it() {
+    let folder = Folder::new("history-erased");
+    let server = Server::start(&folder, &[]);
+    let key = server.told("API key").to_owned();
+    let call = |method: &str, path: &str, body: &str| {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nauthorization: Bearer {key}\r\ncontent-type: application/json"
+        );
+        let answer = server.request(&head, body);
+        let status = answer.split(' ').nth(1).unwrap();
+        assert!(status.starts_with('2'), "{method} {path} {answer}");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let id = |answer: &str, kind: &str| {
+        let at = answer.find(kind).unwrap();
+        answer[at..at + kind.len() + 32].to_owned()
+    };
+    let agency = id(&call("GET", "/v1/agencies", ""), "agy_");
+    let users = format!("/v1/agencies/{agency}/users");
+    let body = format!(
+        r#"{{"email":"zelda@example.com","name":"Zelda","grants":[{{"on":"{agency}","role":"agency_billing_manager"}}]}}"#
+    );
+    let user = format!("{users}/{}", id(&call("POST", &users, &body), "usr_"));
+    call("DELETE", &user, "");
+    let keys = folder.path().join("keys.json");
+    std::fs::write(&keys, call("GET", "/v1/history/keys", "")).unwrap();
+    let keys = keys.to_str().unwrap();
+    let export = format!("/v1/agencies/{agency}/history/export");
+    for is_erased in [false, true] {
+        if is_erased {
+            call("POST", &format!("{user}/erasure"), "");
+        }
+        let text = call("GET", &export, "");
+        assert_ne!(text.contains("zelda@example.com"), is_erased);
+        let file = folder.path().join("history.ndjson");
+        std::fs::write(&file, text).unwrap();
+        let output = run(&["history", "verify", file.to_str().unwrap(), "--key", keys]);
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
 fn what_it_needs_is_said_in_one_line() {
     let folder = Folder::new("history-none");
     std::fs::create_dir_all(folder.path()).unwrap();

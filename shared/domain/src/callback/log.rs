@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ringfence_pii::Sweep;
 use ringfence_ports::{Key, MAX_KEY_BYTES, Op, Put, Query, Row, StoreError, Unit, When};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     delivery::{Delivery, Status},
@@ -20,7 +20,8 @@ use crate::{
     history::{Action, Actor, Change},
     id,
     ingest::StoredEvent,
-    keyspace::{self, SHARDS},
+    keyspace,
+    merge::Merge,
     settings::{AccountConfig, EndpointKind, EndpointState},
 };
 
@@ -60,12 +61,6 @@ pub struct DeliveryDetail {
     /// Its media type.
     pub content_type: Option<&'static str>,
 }
-
-/// How many rows one page may look at: a bound on its cost, whatever the filter.
-const MAX_LOOKED_AT: usize = 2_000;
-
-/// How many days without a hit one page looks through.
-const MAX_DAYS: usize = 62;
 
 /// Why something could not be done with a delivery or callback.
 #[derive(Debug, thiserror::Error)]
@@ -147,152 +142,33 @@ impl App {
                 .deliveries_of_call(account, call, filter, limit, before)
                 .await;
         }
-        let until = filter.until.map(|at| id::floor(id::Kind::Delivery, at));
-        let upper = match (before, &until) {
-            (Some(before), Some(until)) => Some(before.min(until.as_str()).to_owned()),
-            (Some(before), None) => Some(before.to_owned()),
-            (None, until) => until.clone(),
+        let page = Merge::new(
+            id::Kind::Delivery,
+            filter.since,
+            filter.until,
+            before,
+            limit,
+        );
+        let take = |row: &Row| {
+            let delivery = Delivery::from_row(row)?;
+            Ok(Some(delivery).filter(|delivery| matches(filter, delivery)))
         };
-        let lower = filter.since.map(|at| id::floor(id::Kind::Delivery, at));
-        match filter.status {
+        let table = &*self.table;
+        let page = match filter.status {
             Some(status) if !matches!(status, Status::Delivered) => {
-                let partitions = (0..SHARDS)
-                    .map(|s| keyspace::open_partition(account, status.as_str(), s))
-                    .collect();
-                let mut page = LogPage {
-                    deliveries: Vec::new(),
-                    next: None,
-                };
-                self.collect(Some(0), partitions, lower, upper, filter, limit, &mut page)
-                    .await?;
-                Ok(page)
+                let shard = |shard| keyspace::open_partition(account, status.as_str(), shard);
+                page.index(table, 0, shard, take).await?
             }
             _ => {
-                self.deliveries_by_day(account, filter, limit, lower, upper)
-                    .await
+                let shard = |day: &str, shard| keyspace::delivery_partition(account, day, shard);
+                let days = keyspace::active_days(account);
+                page.days(table, days, shard, take).await?
             }
-        }
-    }
-
-    async fn deliveries_by_day(
-        &self,
-        account: &str,
-        filter: &Filter,
-        limit: usize,
-        lower: Option<String>,
-        upper: Option<String>,
-    ) -> Result<LogPage, StoreError> {
-        let day_of = |id: &String| id::time_of(id::Kind::Delivery, id).map(keyspace::day);
-        let days = self
-            .table
-            .query(Query {
-                from: lower.as_ref().and_then(day_of),
-                // The day of the upper bound itself is looked at: `~` sorts behind every day.
-                to: upper.as_ref().and_then(day_of).map(|day| day + "~"),
-                descending: true,
-                limit: MAX_DAYS,
-                ..Query::partition(keyspace::active_days(account))
-            })
-            .await?;
-        let mut page = LogPage {
-            deliveries: Vec::new(),
-            next: None,
         };
-        let mut last_day = None;
-        for row in &days.rows {
-            let day = row.key.sk.as_str();
-            let partitions = (0..SHARDS)
-                .map(|s| keyspace::delivery_partition(account, day, s))
-                .collect();
-            page.next = None;
-            let more = self
-                .collect(
-                    None,
-                    partitions,
-                    lower.clone(),
-                    upper.clone(),
-                    filter,
-                    limit,
-                    &mut page,
-                )
-                .await?;
-            if more {
-                return Ok(page);
-            }
-            last_day = Some(day.to_owned());
-        }
-        page.next = match (days.next, last_day) {
-            (Some(_), Some(day)) => day_start(&day).map(|at| id::floor(id::Kind::Delivery, at)),
-            _ => None,
-        };
-        Ok(page)
-    }
-
-    /// Merges the partitions, newest first, into `page` until it is full or has looked at enough.
-    /// Answers whether it stopped for that; `page.next` then says where.
-    #[allow(clippy::too_many_arguments, reason = "one search, spelled out")]
-    async fn collect(
-        &self,
-        index: Option<u8>,
-        partitions: Vec<String>,
-        lower: Option<String>,
-        upper: Option<String>,
-        filter: &Filter,
-        limit: usize,
-        page: &mut LogPage,
-    ) -> Result<bool, StoreError> {
-        let mut looked_at = 0;
-        let mut upper = upper;
-        loop {
-            // Each partition may hold the whole rest of the page.
-            let want = (limit - page.deliveries.len()).clamp(1, 100);
-            let queries = partitions.iter().map(|partition| {
-                let base = match index {
-                    Some(index) => Query::index(index, partition.clone()),
-                    None => Query::partition(partition.clone()),
-                };
-                self.table.query(Query {
-                    from: lower.clone(),
-                    to: upper.clone(),
-                    descending: true,
-                    limit: want,
-                    ..base
-                })
-            });
-            let mut rows: Vec<Row> = Vec::new();
-            // Below the largest last id of a partition that has more, the merge is not complete.
-            let mut horizon: Option<String> = None;
-            for result in futures_util::future::join_all(queries).await {
-                let result = result?;
-                if let (Some(_), Some(last)) = (&result.next, result.rows.last()) {
-                    horizon = horizon.max(Some(last.key.sk.clone()));
-                }
-                rows.extend(result.rows);
-            }
-            rows.sort_by(|a, b| b.key.sk.cmp(&a.key.sk));
-            for row in rows {
-                if horizon
-                    .as_ref()
-                    .is_some_and(|horizon| row.key.sk < *horizon)
-                {
-                    break;
-                }
-                looked_at += 1;
-                let delivery = Delivery::from_row(&row)?;
-                let stop_at = delivery.id.clone();
-                if matches(filter, &delivery) {
-                    page.deliveries.push(delivery);
-                }
-                if page.deliveries.len() >= limit || looked_at >= MAX_LOOKED_AT {
-                    page.next = Some(stop_at);
-                    return Ok(true);
-                }
-            }
-            match horizon {
-                None => return Ok(false),
-                Some(last) => upper = Some(last),
-            }
-        }
+        Ok(LogPage {
+            deliveries: page.items,
+            next: page.next,
+        })
     }
 
     /// All deliveries of a call stand on the events of its partition.
@@ -424,8 +300,10 @@ impl App {
         &self,
         config: &AccountConfig,
         delivery: &str,
+        actor: &Actor,
     ) -> Result<Delivery, CallbackError> {
         let delivery = self.stored_delivery(&config.account.id, delivery).await?;
+        let before = delivery.status;
         if config.endpoint(delivery.kind).is_none() {
             return Err(CallbackError::NoEndpoint);
         }
@@ -437,19 +315,30 @@ impl App {
             return Err(CallbackError::Erased);
         }
         let (delivery, unit) = requeue(delivery, self.clock.now(), None)?;
-        match self.table.commit(unit).await {
-            Ok(()) => Ok(delivery),
+        let kind = delivery.kind.as_str();
+        let change = Change {
+            item: format!("callbacks/{kind}/deliveries/{}", delivery.id),
+            action: Action::Resend,
+            before: json!({ "status": before }),
+            after: json!({ "status": delivery.status }),
+        };
+        let committed = self
+            .commit_change(&config.account.id, actor, change, unit)
+            .await;
+        match committed {
+            Ok(_) => Ok(delivery),
             Err(StoreError::Condition { .. }) => Err(CallbackError::Conflict),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Sends a test event to a callback at once, past pause and breaker, and answers with what came
-    /// back. Nothing of it is kept.
+    /// back. Nothing of it is kept but that it was asked for, which is on record before it goes out.
     pub async fn test_callback(
         &self,
         config: &AccountConfig,
         kind: EndpointKind,
+        actor: &Actor,
     ) -> Result<(String, Tried), CallbackError> {
         let endpoint = config.endpoint(kind).ok_or(CallbackError::NoEndpoint)?;
         let now = self.clock.now();
@@ -457,6 +346,14 @@ impl App {
         let id = id::new(id::Kind::Delivery, now, &*self.random);
         let body = render(endpoint, config.masking.callbacks, &event, &id)
             .ok_or(StoreError::Invalid("a test event does not render"))?;
+        let change = Change {
+            item: format!("callbacks/{}/test", kind.as_str()),
+            action: Action::Test,
+            before: Value::Null,
+            after: json!({ "webhook_id": id }),
+        };
+        self.commit_change(&config.account.id, actor, change, Unit::default())
+            .await?;
         let tried = self.request(endpoint, &id, body).await;
         Ok((id, tried))
     }
@@ -632,9 +529,4 @@ fn queued(account: &str, id: String, event: &Event) -> Delivery {
 pub(crate) fn stored_event(row: &Row) -> Result<StoredEvent<'_>, StoreError> {
     serde_json::from_str(&row.doc)
         .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))
-}
-
-fn day_start(day: &str) -> Option<Timestamp> {
-    let date = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
-    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }

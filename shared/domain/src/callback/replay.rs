@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{Message, Op, Put, Received, Row, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     delivery::Status,
@@ -12,7 +13,9 @@ use crate::{
     App,
     access::{parse_doc, to_doc},
     app::CACHE_TTL,
-    deletion, id, keyspace,
+    deletion,
+    history::{Action, Actor, Change},
+    id, keyspace,
     settings::{AccountConfig, EndpointKind},
 };
 
@@ -110,18 +113,36 @@ struct StepMessage {
 }
 
 impl App {
-    /// Starts a replay. With `dry_run` it only counts.
+    /// Starts a replay. With `dry_run` it only counts, which is no change.
     pub async fn replay(
         &self,
         config: &AccountConfig,
         range: Range,
         dry_run: bool,
+        actor: &Actor,
     ) -> Result<Job, CallbackError> {
         if config.endpoint(range.kind).is_none() {
             return Err(CallbackError::NoEndpoint);
         }
-        let (job, unit) = self.new_job(&config.account.id, range, dry_run)?;
-        self.table.commit(unit).await?;
+        let account = &config.account.id;
+        let (job, unit) = self.new_job(account, range, dry_run)?;
+        if dry_run {
+            self.table.commit(unit).await?;
+            return Ok(job);
+        }
+        let Range {
+            kind,
+            since,
+            until,
+            statuses,
+        } = &job.range;
+        let change = Change {
+            item: format!("callbacks/{}/replays/{}", kind.as_str(), job.id),
+            action: Action::Replay,
+            before: Value::Null,
+            after: json!({ "since": since, "until": until, "status": statuses }),
+        };
+        self.commit_change(account, actor, change, unit).await?;
         Ok(job)
     }
 

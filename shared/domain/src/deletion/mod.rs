@@ -227,8 +227,9 @@ pub struct Deletion {
     pub reason: String,
     /// Who asked for it: an API key's id, or `system` for retention.
     pub requested_by: String,
-    /// From where.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// From where: known to the request that asked, and not stored with the job, so that erasing a
+    /// person from the history is enough.
+    #[serde(skip)]
     pub address: Option<IpAddr>,
     /// Only counting.
     pub dry_run: bool,

@@ -89,7 +89,7 @@ impl Turns {
 }
 
 impl App {
-    /// Commits `unit` (at most 96 operations) and the history entry of `change` together. When a
+    /// Commits `unit` (at most 92 operations) and the history entry of `change` together. When a
     /// condition of `unit` itself fails, the error names its operation; when only another change was
     /// faster, it tries again, for up to 15 seconds.
     pub async fn commit_change(
@@ -100,17 +100,17 @@ impl App {
         unit: Unit,
     ) -> Result<Entry, StoreError> {
         let own_ops = unit.ops.len();
-        let (change, beside) = change.into().split(&*self.random);
+        let (change, mut beside) = change.into().split(&*self.random);
         let mut entry = Entry {
             seq: 0,
             at: Timestamp::UNIX_EPOCH,
             actor: actor.id.clone(),
-            address: actor.address,
+            address: beside.take_address(actor, &*self.random),
             item: change.item,
             action: change.action,
             before: change.before,
             after: change.after,
-            personal: beside.values.iter().map(|one| one.at.clone()).collect(),
+            personal: beside.pointers(),
             previous: String::new(),
             hash: String::new(),
         };
@@ -140,9 +140,7 @@ impl App {
                 "{}",
                 When::Always,
             )));
-            if !beside.values.is_empty() {
-                unit.ops.push(beside.put(owner, entry.seq)?);
-            }
+            beside.put(owner, entry.seq, &mut unit.ops)?;
             match self.table.commit(unit).await {
                 Err(StoreError::Condition { op }) if op >= own_ops => {}
                 Err(StoreError::Busy) => {}

@@ -70,6 +70,19 @@ impl Actor {
     }
 }
 
+/// From where something was done, as an entry holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Address {
+    /// The address of a machine.
+    Plain(IpAddr),
+    /// A commitment to the address of a person, which stands beside the entry until it is erased.
+    Personal {
+        /// See [`Revealed::commitment`].
+        commitment: String,
+    },
+}
+
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +101,12 @@ pub enum Action {
     Resume,
     /// A callback was disabled, by Ringfence itself.
     Disable,
+    /// Deliveries of a range of time were sent again.
+    Replay,
+    /// One delivery was sent again.
+    Resend,
+    /// A test event was sent.
+    Test,
     /// Personal values were erased.
     Redact,
     /// Support access was used.
@@ -129,9 +148,9 @@ pub struct Entry {
     pub at: Timestamp,
     /// Who: an API key's id or `system`.
     pub actor: String,
-    /// From where.
+    /// From where: a key's address as it is, a person's as a commitment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
+    pub address: Option<Address>,
     /// What was changed.
     pub item: String,
     /// What was done.
@@ -141,7 +160,7 @@ pub struct Entry {
     /// The item after.
     pub after: Value,
     /// Where in this entry commitments stand in place of personal values, as JSON pointers:
-    /// `/after/name`.
+    /// `/after/name`, `/address`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<String>,
     /// `hash` of the entry before; 64 zeros for the first.

@@ -1,14 +1,15 @@
 //! Personal values in the history: names, mail addresses, numbers.
 //!
 //! The chain holds a salted commitment to each; salt and value stand in a row beside it, which erasure
-//! deletes. What is left tells that a value changed and nothing of the value, and the chain stays
+//! deletes. The address from which a person acted has a row of its own: whoever is changed and whoever
+//! changes it may be two people. What is left tells that a value changed and nothing of the value, and the chain stays
 //! valid, because it never held more.
 
 use ringfence_ports::{Op, Put, Random, StoreError, When};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Change;
+use super::{Actor, Address, Change};
 use crate::{access::to_doc, id, keyspace};
 
 const SALT_BYTES: usize = 16;
@@ -153,33 +154,100 @@ pub(super) struct Beside {
     pub(super) values: Vec<Revealed>,
 }
 
+/// Where an entry's `address` stands.
+pub(super) const ADDRESS: &str = "/address";
+
 impl Beside {
-    /// The row of entry `seq`.
-    pub(super) fn put(&self, owner: &str, seq: u64) -> Result<Op, StoreError> {
+    /// The rows of these values, which stand at `key` beside an entry.
+    fn put(
+        &self,
+        owner: &str,
+        seq: u64,
+        key: ringfence_ports::Key,
+        ops: &mut Vec<Op>,
+    ) -> Result<(), StoreError> {
+        if self.values.is_empty() {
+            return Ok(());
+        }
         let person = self.about.as_deref();
-        Ok(Op::Put(Put {
+        ops.push(Op::Put(Put {
             index: [
                 person.map(|person| keyspace::history_of_person(owner, person, seq)),
                 None,
             ],
-            ..Put::new(
-                keyspace::history_personal(owner, seq),
-                to_doc(self)?,
-                When::Absent,
-            )
-        }))
+            ..Put::new(key, to_doc(self)?, When::Absent)
+        }));
+        Ok(())
+    }
+}
+
+/// All that stands beside an entry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BesideEntry {
+    /// Values of what was changed.
+    of_change: Beside,
+    /// From where the actor came, if it is a person.
+    of_actor: Beside,
+}
+
+impl BesideEntry {
+    /// Where in the entry their commitments stand.
+    pub(super) fn pointers(&self) -> Vec<String> {
+        let values = self.of_actor.values.iter().chain(&self.of_change.values);
+        values.map(|one| one.at.clone()).collect()
+    }
+
+    /// The rows, at most four.
+    pub(super) fn put(&self, owner: &str, seq: u64, ops: &mut Vec<Op>) -> Result<(), StoreError> {
+        let Self {
+            of_change,
+            of_actor,
+        } = self;
+        of_change.put(owner, seq, keyspace::history_personal(owner, seq), ops)?;
+        let key = keyspace::history_personal_of_actor(owner, seq);
+        of_actor.put(owner, seq, key, ops)?;
+        let mut people: Vec<&String> = [of_change, of_actor]
+            .into_iter()
+            .filter(|beside| !beside.values.is_empty())
+            .filter_map(|beside| beside.about.as_ref())
+            .collect();
+        people.dedup();
+        ops.extend(people.into_iter().map(|person| {
+            let key = keyspace::person_in_history(person, owner);
+            Op::Put(Put::new(key, "{}", When::Always))
+        }));
+        Ok(())
+    }
+
+    /// Takes the address of an actor who is a person, which is then a commitment.
+    pub(super) fn take_address(&mut self, actor: &Actor, random: &dyn Random) -> Option<Address> {
+        let address = actor.address?;
+        if !actor.id.starts_with(id::Kind::User.prefix()) {
+            return Some(Address::Plain(address));
+        }
+        let revealed = Revealed {
+            at: ADDRESS.to_owned(),
+            salt: new_salt(random),
+            value: address.to_string().into(),
+        };
+        let commitment = revealed.commitment();
+        self.of_actor = Beside {
+            about: Some(actor.id.clone()),
+            values: vec![revealed],
+        };
+        Some(Address::Personal { commitment })
     }
 }
 
 impl Record {
     /// Takes the personal values out of the change, which then holds commitments to them.
-    pub(super) fn split(self, random: &dyn Random) -> (Change, Beside) {
+    pub(super) fn split(self, random: &dyn Random) -> (Change, BesideEntry) {
         let Self {
             mut change,
             personal,
         } = self;
         let Some(personal) = personal else {
-            return (change, Beside::default());
+            return (change, BesideEntry::default());
         };
         let mut beside = Beside {
             about: personal.about.clone(),
@@ -195,6 +263,10 @@ impl Record {
                 &mut beside.values,
             );
         }
+        let beside = BesideEntry {
+            of_change: beside,
+            of_actor: Beside::default(),
+        };
         (change, beside)
     }
 }
@@ -274,7 +346,8 @@ mod tests {
             before: json!({"id": "usr_1", "name": "Ada", "phones": ["+15550100", null], "a/b": "x"}),
             after: json!({"id": "usr_1", "name": "Ada", "phones": ["+15550199"], "a/b": "y"}),
         };
-        change.personal(personal).split(&TestRandom::new(7))
+        let (change, beside) = change.personal(personal).split(&TestRandom::new(7));
+        (change, beside.of_change)
     }
 
     #[test]
@@ -333,6 +406,30 @@ mod tests {
         };
         let (change, beside) = Record::from(change).split(&TestRandom::new(1));
         assert_eq!(change.after["name"], "Front desk");
-        assert!(beside.values.is_empty());
+        assert!(beside.pointers().is_empty());
+    }
+
+    #[test]
+    fn a_persons_address_is_a_commitment_and_a_machines_is_not() {
+        let actor = |id: &str| Actor {
+            id: id.to_owned(),
+            address: Some([203, 0, 113, 7].into()),
+        };
+        let random = TestRandom::new(1);
+        let mut beside = BesideEntry::default();
+        let address = beside.take_address(&actor("usr_1"), &random);
+        let stored = serde_json::to_value(&address).unwrap();
+        assert!(!stored.to_string().contains("203.0.113.7"), "{stored}");
+        assert_eq!(stored["commitment"], beside.of_actor.values[0].commitment());
+        assert_eq!(beside.pointers(), [ADDRESS]);
+        let read: Option<Address> = serde_json::from_value(stored).unwrap();
+        assert_eq!(read, address);
+        let mut beside = BesideEntry::default();
+        let address = beside.take_address(&actor("key_1"), &random);
+        assert_eq!(
+            serde_json::to_value(&address).unwrap(),
+            json!("203.0.113.7")
+        );
+        assert!(beside.pointers().is_empty());
     }
 }

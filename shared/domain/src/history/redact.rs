@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{Action, Actor, Change, Entry, HistoryError};
 use crate::{App, access::parse_doc, keyspace};
 
-/// How many entries one commit redacts: the rest of it is the history's own.
-const MAX_ENTRIES: usize = MAX_OPS - 10;
+/// How many rows beside entries one commit deletes: the rest of it is the history's own.
+const MAX_ROWS: usize = MAX_OPS - 10;
 
 /// What was erased.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,8 +30,17 @@ impl App {
     ) -> Result<Redaction, HistoryError> {
         let row = self.table.get(&keyspace::history_entry(owner, seq)).await?;
         let entry: Entry = parse_doc(&row.ok_or(HistoryError::NotFound)?.doc)?;
-        let beside = keyspace::history_personal(owner, entry.seq);
-        if self.table.get(&beside).await?.is_none() {
+        let keys = [
+            keyspace::history_personal(owner, entry.seq),
+            keyspace::history_personal_of_actor(owner, entry.seq),
+        ];
+        let there = self.table.get_many(&keys).await?;
+        let ops: Vec<Op> = there
+            .into_iter()
+            .flatten()
+            .map(|row| Op::Delete(row.key, When::Present))
+            .collect();
+        if ops.is_empty() {
             return Ok(Redaction::default());
         }
         let change = Change {
@@ -41,7 +50,7 @@ impl App {
             after: json!({ "entries": [seq] }),
         };
         let unit = Unit {
-            ops: vec![Op::Delete(beside, When::Present)],
+            ops,
             sends: Vec::new(),
         };
         match self.commit_change(owner, actor, change, unit).await {
@@ -55,8 +64,9 @@ impl App {
         }
     }
 
-    /// Erases the personal values of one person (`usr_…`) in an owner's history, of up to 90 entries,
-    /// and records that. The list may miss what was written in this second.
+    /// Erases the personal values of one person (`usr_…`) in an owner's history, up to 90 rows of them,
+    /// and records that. They are what was recorded of it, and from where it acted. The list may miss
+    /// what was written in this second.
     pub async fn redact_person(
         &self,
         owner: &str,
@@ -67,7 +77,7 @@ impl App {
         let page = self
             .table
             .query(Query {
-                limit: MAX_ENTRIES,
+                limit: MAX_ROWS,
                 ..Query::index(0, partition)
             })
             .await?;
@@ -80,16 +90,15 @@ impl App {
         let mut entries = Vec::new();
         let mut ops = Vec::new();
         for row in there.into_iter().flatten() {
-            if let Some(seq) = row
-                .key
-                .sk
-                .strip_prefix("p/")
-                .and_then(|seq| seq.parse::<u64>().ok())
-            {
+            let place = row.key.sk.strip_prefix("p/").unwrap_or_default();
+            let seq = place.split('/').next().unwrap_or_default();
+            if let Ok(seq) = seq.parse::<u64>() {
                 entries.push(seq);
                 ops.push(Op::Delete(row.key, When::Always));
             }
         }
+        entries.sort_unstable();
+        entries.dedup();
         if !ops.is_empty() {
             let change = Change {
                 item: format!("history/{person}"),

@@ -8,18 +8,22 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Entry,
-    personal::{Beside, Revealed, pointer},
+    Address, Entry,
+    personal::{ADDRESS, Beside, Revealed, pointer},
 };
 use crate::{App, access::parse_doc, keyspace};
 
 /// An entry, and what it comes to. In `before` and `after`, a commitment to a personal value has that
-/// `value` beside it, or `"redacted": true` where it was erased.
+/// `value` beside it, or `"redacted": true` where it was erased. A person's address stands there as it
+/// is, or not at all.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
     /// The entry.
     #[serde(flatten)]
     pub entry: Entry,
+    /// The address of the actor, who is a person, was erased.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub address_redacted: bool,
     /// The fields whose values differ, in order of their names.
     pub changes: Vec<FieldChange>,
 }
@@ -64,14 +68,21 @@ impl App {
         seqs: &[u64],
     ) -> Result<BTreeMap<u64, Vec<Revealed>>, StoreError> {
         let mut found = BTreeMap::new();
-        for some in seqs.chunks(MAX_GETS) {
+        for some in seqs.chunks(MAX_GETS / 2) {
             let keys: Vec<_> = some
                 .iter()
-                .map(|seq| keyspace::history_personal(owner, *seq))
+                .flat_map(|seq| {
+                    [
+                        keyspace::history_personal(owner, *seq),
+                        keyspace::history_personal_of_actor(owner, *seq),
+                    ]
+                })
                 .collect();
-            for (seq, row) in some.iter().zip(self.table.get_many(&keys).await?) {
-                if let Some(row) = row {
-                    found.insert(*seq, parse_doc::<Beside>(&row.doc)?.values);
+            let rows = self.table.get_many(&keys).await?;
+            for (seq, rows) in some.iter().zip(rows.chunks(2)) {
+                for row in rows.iter().flatten() {
+                    let values: &mut Vec<Revealed> = found.entry(*seq).or_default();
+                    values.extend(parse_doc::<Beside>(&row.doc)?.values);
                 }
             }
         }
@@ -81,6 +92,15 @@ impl App {
 
 impl Shown {
     pub(super) fn new(mut entry: Entry, revealed: &[Revealed]) -> Self {
+        let mut address_redacted = false;
+        if let Some(Address::Personal { .. }) = entry.address {
+            entry.address = revealed
+                .iter()
+                .find(|one| one.at == ADDRESS)
+                .and_then(|one| one.value.as_str()?.parse().ok())
+                .map(Address::Plain);
+            address_redacted = entry.address.is_none();
+        }
         for at in entry.personal.clone() {
             let Some(Value::Object(fields)) = entry.at_mut(&at) else {
                 continue;
@@ -115,7 +135,11 @@ impl Shown {
             }
         }
         changes.sort_by(|a, b| a.field.cmp(&b.field));
-        Self { entry, changes }
+        Self {
+            entry,
+            address_redacted,
+            changes,
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use ringfence_ports::{MAX_PAGE, Query, Row, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checkpoint, Entry, HistoryError, Revealed,
+    Address, Checkpoint, Entry, HistoryError, Revealed,
     chain::{Head, NO_HASH},
     checkpoint::judged,
+    personal::ADDRESS,
 };
 use crate::{App, access::parse_doc, keyspace};
 
@@ -238,6 +239,11 @@ impl Walker {
 /// Whether what stands beside an entry opens its commitments.
 pub(super) fn opens(entry: &Entry, revealed: &[Revealed]) -> bool {
     revealed.iter().all(|one| {
+        if one.at == ADDRESS {
+            return entry.personal.contains(&one.at)
+                && matches!(&entry.address, Some(Address::Personal { commitment })
+                    if *commitment == one.commitment());
+        }
         let document = match one.at.split_at_checked("/before".len()) {
             Some(("/before", rest)) => entry.before.pointer(rest),
             _ => one

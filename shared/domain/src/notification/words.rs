@@ -309,6 +309,13 @@ impl Letter {
                         ("Account", name),
                         ("Callback", callback_name(*callback).to_owned()),
                         ("When", reader.time(*at)),
+                        (
+                            "To resume",
+                            format!(
+                                "POST /v1/accounts/{account}/callbacks/{}/resume",
+                                callback.as_str()
+                            ),
+                        ),
                     ],
                     action: Some(world.open()),
                     ..Self::default()

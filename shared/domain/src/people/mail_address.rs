@@ -34,6 +34,11 @@ impl MailAddress {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// What stands in place of the address of somebody who was erased: none at all.
+    pub(crate) const fn erased() -> Self {
+        Self(String::new())
+    }
+
     /// The address, to show and to send to.
     pub fn as_str(&self) -> &str {
         &self.0

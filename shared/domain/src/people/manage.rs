@@ -66,6 +66,17 @@ impl Desk {
         }
     }
 
+    /// The same, but by a role that is strictly above: not even peers reach each other.
+    fn require_wholly_below(&self, user: &User) -> Result<(), PeopleError> {
+        self.require_whole(user)?;
+        let rank = self.rights.rank();
+        if user.grants.iter().all(|grant| grant.role.rank() < rank) {
+            Ok(())
+        } else {
+            Err(PeopleError::NotBelow)
+        }
+    }
+
     /// Refuses to give a role that is not below the caller's own, or that could do what the caller's
     /// key cannot.
     fn require_grantable(&self, role: Role) -> Result<(), PeopleError> {
@@ -376,7 +387,11 @@ impl App {
         Ok(user)
     }
 
-    async fn find_person(&self, desk: &Desk, user: &str) -> Result<Versioned<User>, PeopleError> {
+    pub(super) async fn find_person(
+        &self,
+        desk: &Desk,
+        user: &str,
+    ) -> Result<Versioned<User>, PeopleError> {
         self.user(user)
             .await?
             .filter(|user| desk.holds(&user.value))
@@ -570,6 +585,45 @@ impl App {
         .await
     }
 
+    /// Takes somebody's second factors and recovery codes away and ends its sessions, for who has lost
+    /// them all. Only from above; and a person that does so has given its own second factor again
+    /// lately, so that a browser that was left open does not do for it. Where there is nothing to take
+    /// away, nothing changes.
+    pub async fn reset_two_factor(
+        &self,
+        desk: &Desk,
+        user: &str,
+        caller: &Caller,
+    ) -> Result<(), PeopleError> {
+        for _ in 0..ATTEMPTS {
+            let before = self.find_person(desk, user).await?;
+            if before.value.status == UserStatus::Removed {
+                return Err(GONE);
+            }
+            desk.require_wholly_below(&before.value)?;
+            let now = self.clock.now();
+            if caller
+                .person()
+                .is_some_and(|person| !person.session.is_confirmed(now))
+            {
+                return Err(PeopleError::ConfirmationRequired);
+            }
+            let Some((after, unit)) = self.without_second_factor(&before.value).await? else {
+                return Ok(());
+            };
+            let how = Recorded {
+                part: "/two-factor",
+                ..desk.change(&caller.actor(), Action::Delete)
+            };
+            match self.change_user_as(Some(&before), after, how, unit).await {
+                Err(PeopleError::Stale) => {}
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
     async fn set_status(
         &self,
         desk: &Desk,
@@ -756,7 +810,7 @@ impl App {
 }
 
 /// How often a change is tried again when the person changed meanwhile.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
 
 const GONE: PeopleError = PeopleError::Conflict("This person was removed: invite it again.");
 

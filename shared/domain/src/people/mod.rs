@@ -7,6 +7,7 @@
 
 mod announce;
 pub mod credentials;
+mod erase;
 pub mod group;
 mod mail_address;
 mod manage;
@@ -20,6 +21,7 @@ use ringfence_ports::{KeysError, StoreError};
 
 use crate::{access::AccessError, settings::FieldError};
 
+pub use erase::Erasure;
 pub use group::AccessGroup;
 pub use mail_address::MailAddress;
 pub use manage::{Desk, ago};
@@ -47,6 +49,9 @@ pub enum PeopleError {
     /// The caller's own role is not above.
     #[error("this takes a higher role")]
     NotBelow,
+    /// The caller's own second factor (or, without one, its password) must be given again before this.
+    #[error("the second factor must be given again")]
+    ConfirmationRequired,
     /// The present state does not allow it; the text says why.
     #[error("{0}")]
     Conflict(&'static str),

@@ -183,6 +183,9 @@ pub struct User {
     /// Sessions of a lower epoch are dead.
     #[serde(default)]
     pub session_epoch: u64,
+    /// When its name and address were erased, after it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for User {
@@ -217,6 +220,7 @@ impl User {
             last_login_at: None,
             created_at: now,
             session_epoch: 0,
+            erased_at: None,
         }
     }
 

@@ -5,11 +5,14 @@ use ringfence_ports::{KeysError, Op, StoreError, Unit, When};
 use ringfence_sealing::DataKey;
 use serde_json::{Value, json};
 
-use super::{ATTEMPTS, Filter, RecordingError, Sealing, sealed::context};
+use super::{ATTEMPTS, Filter, Recording, RecordingError, Sealing, sealed::context};
 use crate::{
     App,
     history::{Action, Actor, Change},
 };
+
+/// How many are wrapped anew in one commit.
+const AT_ONCE: usize = 25;
 
 /// How far a call of [`App::rewrap_recordings`] came.
 #[derive(Debug)]
@@ -36,18 +39,8 @@ impl App {
             .recordings(account, &Filter::default(), limit, before)
             .await?;
         let mut count = 0;
-        for recording in &page.recordings {
-            count += usize::from(self.rewrap(account, &recording.id).await?);
-        }
-        if count > 0 {
-            let change = Change {
-                item: "recordings/keys".to_owned(),
-                action: Action::Update,
-                before: Value::Null,
-                after: json!({ "rewrapped": count }),
-            };
-            self.commit_change(account, actor, change, Unit::default())
-                .await?;
+        for some in page.recordings.chunks(AT_ONCE) {
+            count += self.rewrap(account, some, actor).await?;
         }
         Ok(Rewrapped {
             count,
@@ -55,37 +48,66 @@ impl App {
         })
     }
 
-    async fn rewrap(&self, account: &str, recording: &str) -> Result<bool, RecordingError> {
+    /// Wraps these anew, in one commit with the entry that says so. Answers how many there were to.
+    async fn rewrap(
+        &self,
+        account: &str,
+        recordings: &[Recording],
+        actor: &Actor,
+    ) -> Result<usize, RecordingError> {
         for _ in 0..ATTEMPTS {
-            let stored = self.recording(account, recording).await?;
-            let mut after = stored.recording;
-            let context = context(&after);
-            let Some(sealing) = after.sealing.take() else {
-                return Ok(false);
-            };
-            if sealing.customer_key.is_some() {
-                return Ok(false);
+            let mut ops = Vec::new();
+            for recording in recordings {
+                ops.extend(self.rewrapped(account, &recording.id).await?);
             }
-            let wrapped = STANDARD
-                .decode(&sealing.wrapped_key)
-                .map_err(|_| KeysError::Refused)?;
-            let key = DataKey::unwrap(&*self.keys, &context, &wrapped).await?;
-            let wrapped = key.wrap(&*self.keys, &context).await?;
-            after.sealing = Some(Sealing {
-                wrapped_key: STANDARD.encode(wrapped),
-                ..sealing
-            });
+            let count = ops.len();
+            if count == 0 {
+                return Ok(0);
+            }
+            let change = Change {
+                item: "recordings/keys".to_owned(),
+                action: Action::Update,
+                before: Value::Null,
+                after: json!({ "rewrapped": count }),
+            };
             let unit = Unit {
-                ops: vec![Op::Put(after.put(When::Version(stored.version))?)],
+                ops,
                 sends: Vec::new(),
             };
-            match self.table.commit(unit).await {
-                Ok(()) => return Ok(true),
-                // Somebody changed it meanwhile, or deleted it.
+            match self.commit_change(account, actor, change, unit).await {
+                Ok(_) => return Ok(count),
+                // Somebody changed one meanwhile, or deleted it.
                 Err(StoreError::Condition { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// The write that gives a recording's data key a new wrapping; `None`: it has none of ours.
+    async fn rewrapped(
+        &self,
+        account: &str,
+        recording: &str,
+    ) -> Result<Option<Op>, RecordingError> {
+        let stored = self.recording(account, recording).await?;
+        let mut after = stored.recording;
+        let context = context(&after);
+        let Some(sealing) = after.sealing.take() else {
+            return Ok(None);
+        };
+        if sealing.customer_key.is_some() {
+            return Ok(None);
+        }
+        let wrapped = STANDARD
+            .decode(&sealing.wrapped_key)
+            .map_err(|_| KeysError::Refused)?;
+        let key = DataKey::unwrap(&*self.keys, &context, &wrapped).await?;
+        let wrapped = key.wrap(&*self.keys, &context).await?;
+        after.sealing = Some(Sealing {
+            wrapped_key: STANDARD.encode(wrapped),
+            ..sealing
+        });
+        Ok(Some(Op::Put(after.put(When::Version(stored.version))?)))
     }
 }

@@ -183,6 +183,11 @@ pub struct ListedSession {
     pub is_current: bool,
 }
 
+fn not_written(error: &StoreError) {
+    // It ends sooner then: nothing is let in by that.
+    tracing::warn!(%error, "a session's activity could not be written");
+}
+
 impl App {
     /// Who is behind the session's cookie: one read of the table. A request of a person's keeps the
     /// session going, which is written at most once a second.
@@ -214,7 +219,9 @@ impl App {
         Ok((user, session))
     }
 
-    /// Writes down that a person is there.
+    /// Writes down that a person is there. Where the process goes on after the answer
+    /// ([`App::goes_on`]), nobody waits for that to be durable: if it is lost, with the process, the
+    /// session ends sooner, and nothing is let in by that.
     pub async fn keep_going(&self, user: &str, session: &mut Current) {
         let now = self.clock.now();
         if now.duration_since(session.stored.active_at) < ACTIVITY_STEP {
@@ -222,23 +229,34 @@ impl App {
         }
         let mut stored = session.stored.clone();
         stored.active_at = now;
-        let written = async {
-            let op = stored.put(user, &session.key_hash, When::Version(session.version))?;
-            self.table
-                .commit(Unit {
-                    ops: vec![op],
-                    sends: Vec::new(),
-                })
-                .await
+        let op = match stored.put(user, &session.key_hash, When::Version(session.version)) {
+            Ok(op) => op,
+            Err(error) => return not_written(&error),
         };
-        match written.await {
+        let unit = Unit {
+            ops: vec![op],
+            sends: Vec::new(),
+        };
+        if self.goes_on {
+            let table = self.table.clone();
+            tokio::spawn(async move {
+                match table.commit(unit).await {
+                    // As below.
+                    Ok(()) | Err(StoreError::Condition { .. }) => {}
+                    Err(error) => not_written(&error),
+                }
+            });
+            // Whoever changes the session next in this request finds out by itself which version it has.
+            *session = stored.current(&session.key_hash, session.version, session.idle);
+            return;
+        }
+        match self.table.commit(unit).await {
             Ok(()) => {
                 *session = stored.current(&session.key_hash, session.version + 1, session.idle);
             }
             // Another request of the same second was faster, or it has just ended.
             Err(StoreError::Condition { .. }) => {}
-            // It ends sooner then: nothing is let in by that.
-            Err(error) => tracing::warn!(%error, "a session's activity could not be written"),
+            Err(error) => not_written(&error),
         }
     }
 

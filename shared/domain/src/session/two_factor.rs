@@ -21,12 +21,11 @@ use super::{
 };
 use crate::{
     App,
-    access::{Caller, Owner, parse_doc, to_doc},
-    history::Action,
+    access::{parse_doc, to_doc},
     keyspace,
     notification::{Notice, NotifyError},
     people::{
-        TwoFactorSummary, User, UserChange,
+        PeopleError, TwoFactorSummary, User,
         credentials::{Credentials, Kept, Sealed},
     },
     settings::Versioned,
@@ -473,41 +472,31 @@ impl App {
         .await
     }
 
-    /// Takes somebody's second factors and recovery codes away, and ends its sessions, for who has lost
-    /// them all. A person that does so gives its own second factor again first; that it may at all is
-    /// for the caller of this to find out. `owner` is in whose history it stands.
-    pub async fn reset_two_factor(
+    /// What takes somebody's second factors and recovery codes away and ends its sessions: the person
+    /// as it is then, and what is committed with it. `None`: there is nothing to take away.
+    pub(crate) async fn without_second_factor(
         &self,
-        caller: &Caller,
-        user: &Versioned<User>,
-        owner: &Owner,
-    ) -> Result<Versioned<User>, SessionError> {
-        if let Some(person) = caller.person() {
-            person.session.require_confirmed(self.clock.now())?;
-        }
-        let id = user.value.id.as_str();
-        let kept = self.credentials(id).await?;
+        user: &User,
+    ) -> Result<Option<(User, Unit)>, PeopleError> {
+        let kept = self.credentials(&user.id).await?;
         let credentials = Credentials {
             password: kept.value.password.clone(),
             ..Credentials::default()
         };
-        let mut after = summarised(&user.value, &credentials);
+        let mut after = summarised(user, &credentials);
+        if after == *user {
+            return Ok(None);
+        }
         after.session_epoch += 1;
-        let mut extra = Unit {
-            ops: vec![kept.replace(id, &credentials)?],
+        let mut unit = Unit {
+            ops: vec![kept.replace(&user.id, &credentials)?],
             sends: Vec::new(),
         };
         // Not from where: that is the administrator's address.
         let what =
             "An administrator reset your second factor. Set it up again when you next log in.";
-        extra.extend(self.factor_changed(id, what, None).await?);
-        let how = UserChange {
-            owner,
-            actor: &caller.actor(),
-            action: Action::Delete,
-            part: PART,
-        };
-        Ok(self.change_user(Some(user), after, how, extra).await?)
+        unit.extend(self.factor_changed(&user.id, what, None).await?);
+        Ok(Some((after, unit)))
     }
 }
 

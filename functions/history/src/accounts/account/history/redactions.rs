@@ -14,8 +14,8 @@ use crate::{
 
 /// Erase a person from the change history of an account
 ///
-/// Erases that person's names, mail addresses and numbers from up to 90 entries; while `more` is true,
-/// ask again. The entries stay, with commitments in place of the values, and the chain stays valid. The
+/// Erases that person's names, mail addresses and numbers, and the addresses from which it acted, from up
+/// to 90 entries; while `more` is true, ask again. The entries stay, with commitments in place of the values, and the chain stays valid. The
 /// erasure itself is on record. Needs the scope `admin`.
 #[utoipa::path(
     post,

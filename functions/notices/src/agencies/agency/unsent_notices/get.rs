@@ -4,49 +4,10 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use ringfence_domain::{
-    access::{Owner, Scope},
-    notification,
-};
-use ringfence_http::{AppState, Authenticated, PageQuery, Problem, cursor, problem::ProblemBody};
-use serde::Serialize;
-use utoipa::ToSchema;
+use ringfence_domain::access::{Owner, Scope};
+use ringfence_http::{AppState, Authenticated, PageQuery, Problem, problem::ProblemBody};
 
-/// A page, newest first.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct UnsentNoticesPage {
-    /// The notices.
-    #[schema(value_type = Vec<UnsentNoticeBody>)]
-    items: Vec<notification::UnsentNotice>,
-    /// The `cursor` of the next page; null: there is no more.
-    next_cursor: Option<String>,
-}
-
-/// A notice that was given up.
-#[derive(ToSchema)]
-#[schema(as = UnsentNotice)]
-#[expect(
-    dead_code,
-    reason = "describes ringfence_domain::notification::UnsentNotice, which is what is sent"
-)]
-pub(crate) struct UnsentNoticeBody {
-    /// `ntc_…`
-    id: String,
-    /// Of what kind it was: invitation, `password_reset`, billing …
-    kind: String,
-    /// To whom: `usr_…`; null: to a phone.
-    user: Option<String>,
-    /// How often it was tried.
-    attempts: u32,
-    /// Why it was given up.
-    reason: String,
-    /// When it was ordered.
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// When it was given up.
-    #[schema(format = DateTime)]
-    ended_at: String,
-}
+use crate::unsent::{UnsentNoticesPage, page_of};
 
 /// List notices that could not be sent
 ///
@@ -81,15 +42,5 @@ pub(crate) async fn get(
 ) -> Result<Json<UnsentNoticesPage>, Problem> {
     app.agency_tenant(&caller, Scope::PeopleRead, &agency)
         .await?;
-    let page = page?;
-    let scope = [agency.as_str(), "unsent-notices"];
-    let after = page
-        .cursor
-        .as_deref()
-        .map(|cursor| cursor::decode(&scope, cursor))
-        .transpose()?;
-    let home = Owner::Agency(agency.clone());
-    let (items, next) = app.unsent_notices(&home, page.limit, after).await?;
-    let next_cursor = next.map(|next| cursor::encode(&scope, &next));
-    Ok(Json(UnsentNoticesPage { items, next_cursor }))
+    page_of(&app, Owner::Agency(agency), page?).await
 }

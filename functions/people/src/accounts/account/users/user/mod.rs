@@ -6,3 +6,4 @@ pub(crate) mod invitation;
 pub(crate) mod patch;
 pub(crate) mod reactivate;
 pub(crate) mod suspend;
+pub(crate) mod two_factor;

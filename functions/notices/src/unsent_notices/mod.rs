@@ -1,0 +1,3 @@
+//! `/v1/unsent-notices`
+
+pub(crate) mod get;

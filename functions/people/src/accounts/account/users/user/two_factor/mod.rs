@@ -1,0 +1,3 @@
+//! `/v1/accounts/{account}/users/{user}/two-factor`
+
+pub(crate) mod delete;

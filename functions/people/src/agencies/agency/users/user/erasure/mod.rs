@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/users/{user}/erasure`
+
+pub(crate) mod post;

@@ -1,0 +1,3 @@
+//! `/v1/agencies/{agency}/users/{user}/two-factor`
+
+pub(crate) mod delete;

@@ -1,0 +1,3 @@
+//! `/v1/operators/{user}/erasure`
+
+pub(crate) mod post;

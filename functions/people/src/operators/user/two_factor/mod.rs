@@ -1,0 +1,3 @@
+//! `/v1/operators/{user}/two-factor`
+
+pub(crate) mod delete;
