@@ -251,7 +251,8 @@ impl Code {
                 "not-audio",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "What arrived is not the recording that was announced",
-                "Register it again and send the file itself: WAV (PCM, mu-law, A-law), MP3, Ogg, FLAC or M4A.",
+                "Register it again and send the file itself: WAV (PCM, mu-law, A-law), MP3, Ogg, FLAC or M4A \
+                 (another MP4 if it has no pictures and its index comes first).",
             ),
             Self::RangeNotSatisfiable => (
                 "range-not-satisfiable",
