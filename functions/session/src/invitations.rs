@@ -55,7 +55,7 @@ pub(crate) async fn accept(
         name,
         password,
     } = body?.0;
-    let password = answer::password("password", password)?;
+    let password = answer::password("password", &password)?;
     let ticket = Ticket::parse(&token).ok_or_else(|| of(&app, SessionError::LinkOver))?;
     let new = app
         .accept_invitation(&ticket, name.as_deref(), password, &visitor)

@@ -86,7 +86,7 @@ pub(crate) async fn complete(
 ) -> Result<StatusCode, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let NewPassword { token, password } = body?.0;
-    let password = answer::password("password", password)?;
+    let password = answer::password("password", &password)?;
     let ticket = Ticket::parse(&token).ok_or_else(|| of(&app, SessionError::LinkOver))?;
     app.reset_password(&ticket, password, &visitor)
         .await

@@ -245,7 +245,7 @@ pub(super) async fn confirm(State(app): State<AppState>, request: Request) -> Re
     } = fields;
     let (user, session) = (&found.user, &found.session);
     let result = if method.is_empty() {
-        match Password::given(password) {
+        match Password::given(&password) {
             Some(password) => app.confirm_password(user, session, password).await,
             None => Err(SessionError::Wrong),
         }
@@ -278,8 +278,8 @@ pub(super) async fn send_code(State(app): State<AppState>, request: Request) -> 
 pub(super) async fn password(State(app): State<AppState>, request: Request) -> Response {
     let (parts, fields, found) = own!(app, request);
     let (Some(present), Some(new)) = (
-        Password::given(fields.password),
-        Password::given(fields.new_password),
+        Password::given(&fields.password),
+        Password::given(&fields.new_password),
     ) else {
         let error = SessionError::Conflict("The password is too long.");
         return wrong(&app, &found, error).await;

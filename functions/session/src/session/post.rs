@@ -63,7 +63,7 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let LoginRequest { email, password } = body?.0;
-    let password = answer::password("password", password)?;
+    let password = answer::password("password", &password)?;
     match app
         .log_in(&email, password, &visitor)
         .await
