@@ -9,7 +9,7 @@ use ringfence_domain::{
     link::{Asks, OpenLink},
     pin::{Pin, PinError},
 };
-use ringfence_http::{AppState, problem::ProblemBody, read_limited};
+use ringfence_http::{AppState, problem::ProblemBody, read_open};
 use ringfence_ports::{MAX_LINK_TTL, Served};
 use serde::Deserialize;
 use url::Url;
@@ -135,7 +135,7 @@ pub(crate) async fn post(
             for_body.headers_mut().insert(name, value.clone());
         }
     }
-    let body = match read_limited(for_body, MAX_PIN_BODY).await {
+    let body = match read_open(for_body, MAX_PIN_BODY).await {
         Ok(body) => body,
         Err(problem) => return pages::failed(form, problem),
     };
@@ -143,6 +143,7 @@ pub(crate) async fn post(
     let Some(pin) = read_pin(&parts.headers, &body) else {
         return pages::ask_pin(form, &open, &path, true);
     };
+    drop(body);
     match app.unlock_link(&open, pin, visitor.address).await {
         Ok(unlocked) => match app.unlocked_cookie(&open, &unlocked).await {
             Ok(value) => {
