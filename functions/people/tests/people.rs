@@ -1001,3 +1001,64 @@ async fn one_of_the_operators_team_is_erased_from_where_it_was_let_in_too() {
         404
     );
 }
+
+#[tokio::test]
+async fn the_page_says_when_each_last_logged_in() {
+    let app = app().await;
+    let first = app.sign_in_as(Role::Administrator).await;
+    invite(&app, &first, "call_manager", "grace@example.com").await;
+    app.clock.advance(std::time::Duration::from_secs(3 * 3600));
+    let admin = app.sign_in_as(Role::AgencyAdministrator).await;
+    let page = async |person: &SignedIn, path: &str| {
+        let response = send(&app, person, "GET", path, Value::Null).await;
+        let html = String::from_utf8(response.bytes.clone()).unwrap();
+        (response.status, html)
+    };
+    let (status, agency) = page(&admin, "/people").await;
+    assert_eq!(status, 200, "{agency}");
+    // Of the agency, and of its accounts.
+    assert!(agency.contains("grace@example.com") && agency.contains("Last login: never"));
+    assert!(agency.contains("3 hours ago</time>"), "{agency}");
+    // Exact where the pointer rests on it.
+    let login = app.app.user(&first.id).await.unwrap().unwrap().value;
+    let login = login
+        .last_login_at
+        .unwrap()
+        .to_zoned(jiff::tz::TimeZone::UTC);
+    let exact = login.strftime("title=\"%-d %B %Y, %H:%M UTC\"").to_string();
+    assert!(agency.contains(&exact), "{exact} in {agency}");
+    let account = format!("/people?of={}", app.account);
+    let (status, account_page) = page(&admin, &account).await;
+    assert_eq!(status, 200);
+    assert!(account_page.contains("grace@example.com") && !account_page.contains(&admin.id));
+    // Who may not list users sees no page of them, whosesoever it asks for.
+    let agent = app.sign_in_as(Role::CallAgent).await;
+    for path in [
+        "/people",
+        &account,
+        "/people?of=agy_1",
+        "/people?of=platform",
+    ] {
+        assert_eq!(page(&agent, path).await.0, 404, "{path}");
+    }
+    let stranger = app
+        .app
+        .create_agency("Other", &Actor::system())
+        .await
+        .unwrap()
+        .value
+        .id;
+    let grant = Grant::new(Owner::Agency(stranger.clone()), Role::AgencyAdministrator);
+    let stranger = app.sign_in_at(Home::Agency(stranger), vec![grant]).await;
+    assert_eq!(page(&stranger, &account).await.0, 404);
+    let nobody = app
+        .request_as(None, "GET", "/people", &[], Value::Null)
+        .await;
+    assert_eq!(
+        (
+            nobody.status.as_u16(),
+            nobody.headers["location"].to_str().unwrap()
+        ),
+        (303, "/login?next=/people")
+    );
+}
