@@ -777,7 +777,7 @@ mod tests {
         };
         for kms_key in [None, Some(arn)] {
             meta.kms_key = kms_key.map(str::to_owned);
-            let ttl = Duration::from_secs(60);
+            let ttl = Duration::from_mins(1);
             let link = blobs.upload_link("a", &meta, ttl).await.unwrap();
             let told = |name: &str| {
                 let found = link.headers.iter().find(|(other, _)| other == name);

@@ -46,7 +46,9 @@ impl Installation {
         let answer = made.request(&server, "POST", "recordings", kind, &facts.to_string());
         let told: Value = serde_json::from_str(&answer).unwrap();
         let id = told.pointer("/recording/id").or_else(|| told.get("id"));
-        made.recording = id.and_then(Value::as_str).unwrap().to_owned();
+        id.and_then(Value::as_str)
+            .unwrap()
+            .clone_into(&mut made.recording);
         let path = format!("recordings/{}/audio", made.recording);
         made.request(&server, "PUT", &path, "content-type: audio/wav", &wav());
         made

@@ -407,7 +407,7 @@ mod tests {
         for (samples, expected) in [(500_000, Some(AudioFormat::M4a)), (1_100_000, None)] {
             let index = mp4::tests::moov(&[(b"soun", b"mp4a")], samples);
             let mut file = [mp4::tests::ftyp(&[b"isom"]), index].concat();
-            file.extend([7; 100_000]);
+            file.resize(file.len() + 100_000, 7);
             for part in [1_000, 1 << 20] {
                 let (head, format, rest) = sniffed(&file, part).await;
                 assert_eq!(format, expected, "{samples} in {part}");

@@ -132,16 +132,17 @@ fn wrapped_keys(connection: &Connection, after: &str) -> rusqlite::Result<Vec<Wr
             Ok(Wrapped {
                 key: row.get(0)?,
                 kms_key: row.get(1)?,
-                wrapped_key: row.get(2)?,
+                sealed: row.get(2)?,
             })
         })?
         .collect()
 }
 
+/// The wrapped key of an object.
 struct Wrapped {
     key: String,
     kms_key: Option<String>,
-    wrapped_key: Vec<u8>,
+    sealed: Vec<u8>,
 }
 
 /// Wraps the keys of all objects anew, a thousand in a commit. Answers how many these were, and how many do
@@ -161,7 +162,7 @@ pub(crate) fn rewrap(
         after.clone_from(&last.key);
         for row in &page {
             let kms_key = row.kms_key.as_deref();
-            match at_rest::rewrap(keys, &row.key, kms_key, &row.wrapped_key) {
+            match at_rest::rewrap(keys, &row.key, kms_key, &row.sealed) {
                 Ok(wrapped) => {
                     commit
                         .prepare_cached("UPDATE blobs SET wrapped_key = ?2 WHERE key = ?1")?

@@ -53,10 +53,10 @@ fn boxes(bytes: &[u8]) -> impl Iterator<Item = Option<Found<'_>>> {
 }
 
 /// The content of the first box of that name.
-fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
+fn child(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     boxes(bytes)
         .map_while(|found| found)
-        .find(|found| found.name == *name)
+        .find(|found| found.name == name)
         .map(|found| found.content)
 }
 
@@ -88,9 +88,8 @@ pub(super) fn look(head: &[u8]) -> Look {
         match &next.name {
             b"moov" if !next.is_whole => return Look::More,
             b"moov" if is_audio_alone(next.content) => return Look::Audio,
-            b"moov" => return Look::Other,
             b"mdat" if is_audio && !is_video => return Look::Audio,
-            b"mdat" => return Look::Other,
+            b"moov" | b"mdat" => return Look::Other,
             _ => at = at.saturating_add(next.length),
         }
     }
@@ -106,10 +105,10 @@ fn is_audio_alone(moov: &[u8]) -> bool {
         if found.name != *b"trak" {
             continue;
         }
-        let media = child(found.content, b"mdia");
+        let media = child(found.content, *b"mdia");
         // Behind version, flags and a field that is nought.
         let kind = media
-            .and_then(|media| child(media, b"hdlr"))
+            .and_then(|media| child(media, *b"hdlr"))
             .and_then(|handler| handler.get(8..12));
         match kind {
             Some(b"soun") if media.and_then(codec).is_some_and(plays) => has_sound = true,
@@ -122,9 +121,9 @@ fn is_audio_alone(moov: &[u8]) -> bool {
 }
 
 fn codec(media: &[u8]) -> Option<&[u8]> {
-    let samples = child(child(media, b"minf")?, b"stbl")?;
+    let samples = child(child(media, *b"minf")?, *b"stbl")?;
     // Behind version, flags, the number of entries and the first one's length.
-    child(samples, b"stsd")?.get(12..16)
+    child(samples, *b"stsd")?.get(12..16)
 }
 
 fn plays(codec: &[u8]) -> bool {
@@ -132,6 +131,10 @@ fn plays(codec: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the names of boxes, as byte strings are written"
+)]
 pub(super) mod tests {
     use super::*;
 
