@@ -138,10 +138,10 @@ fn wrapped_keys(connection: &Connection, after: &str) -> rusqlite::Result<Vec<Wr
         .collect()
 }
 
+/// The wrapped key of an object.
 struct Wrapped {
     key: String,
     kms_key: Option<String>,
-    /// Its data key, wrapped.
     sealed: Vec<u8>,
 }
 
