@@ -58,9 +58,10 @@ def for_emulator(template):
         if resource["Type"] == "AWS::IAM::Role":
             for policy in properties["Policies"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    # It does not know who a mail is from when it asks whether that is allowed.
+                    # It knows neither who a mail is from nor by which identity when it asks whether that is allowed.
                     if statement.get("Sid") == "Mail":
                         del statement["Condition"]
+                        statement["Resource"] = "*"
                     # On AWS this is what batches need too.
                     if statement["Action"] == "sqs:SendMessage":
                         statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
@@ -152,6 +153,8 @@ class Deployment:
             for page in pages
             for resource in page["StackResourceSummaries"]
         }
+        # The API's own host name, which the emulator tells APIs apart by.
+        self.host = f"{self.physical['Api']}.execute-api.localhost:{urllib.parse.urlsplit(ENDPOINT).port}"
         self.key = None
 
     def invoke(self, function, payload):
@@ -168,7 +171,8 @@ class Deployment:
     def mails_to(self, address):
         """The texts of the mails that were sent to an address."""
         _, _, answer = http("GET", f"{ENDPOINT}/_ministack/ses/messages")
-        return [json.dumps(one) for one in json.loads(answer)["messages"] if address in json.dumps(one)]
+        mails = [json.dumps(one) for mails in json.loads(answer)["messages"].values() for one in mails]
+        return [mail for mail in mails if address in mail]
 
     def complaints(self):
         """What functions logged as warnings and errors, and did not mean to say."""
@@ -183,12 +187,11 @@ class Deployment:
     def request(self, method, path, body=None, headers=None, key=None):
         """Status, headers and parsed body of one request through the gateway."""
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
-        port = urllib.parse.urlsplit(ENDPOINT).port
-        sent = {"host": f"{self.physical['Api']}.execute-api.localhost:{port}", "content-type": "application/json"}
+        sent = {"host": self.host, "content-type": "application/json"}
         if key != "":
             sent["authorization"] = f"Bearer {key or self.key}"
         status, headers, answer = http(method, ENDPOINT + path, data, sent | (headers or {}))
-        if "json" in (headers["content-type"] or "json"):
+        if re.search(r"[/+]json\b", headers["content-type"] or "/json"):
             answer = json.loads(answer or b"null")
         return status, headers, answer
 

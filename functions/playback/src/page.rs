@@ -9,8 +9,8 @@ use ringfence_domain::{
     link::{Asks, OpenLink},
     pin::{Pin, PinError},
 };
-use ringfence_http::{AppState, cookies, problem::ProblemBody, read_limited};
-use ringfence_ports::MAX_LINK_TTL;
+use ringfence_http::{AppState, cookies, problem::ProblemBody, read_open};
+use ringfence_ports::{MAX_LINK_TTL, Served};
 use serde::Deserialize;
 use url::Url;
 
@@ -82,7 +82,7 @@ pub(crate) async fn get(
 async fn origin_of_audio(app: &AppState, open: &OpenLink) -> Option<String> {
     let url = app
         .blobs
-        .link(&open.recording.blob, MAX_LINK_TTL, None)
+        .link(&open.recording.blob, MAX_LINK_TTL, Served::default())
         .await
         .ok()?;
     let origin = Url::parse(&url).ok()?.origin();
@@ -146,7 +146,7 @@ pub(crate) async fn post(
             for_body.headers_mut().insert(name, value.clone());
         }
     }
-    let body = match read_limited(for_body, MAX_PIN_BODY).await {
+    let body = match read_open(for_body, MAX_PIN_BODY).await {
         Ok(body) => body,
         Err(problem) => return pages::failed(form, problem),
     };
@@ -154,6 +154,7 @@ pub(crate) async fn post(
     let Some(pin) = read_pin(&parts.headers, &body) else {
         return pages::ask_pin(form, &open, &path, Because::Wrong);
     };
+    drop(body);
     match app.unlock_link(&open, pin, visitor.address).await {
         Ok(unlocked) => match app.unlocked_cookie(&open, &unlocked).await {
             Ok(value) => {

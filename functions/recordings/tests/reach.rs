@@ -298,3 +298,76 @@ async fn groups_filter_calls_and_recordings_and_hide_columns() {
     let admin = app.sign_in(grant(&app, Role::Administrator, |_| {})).await;
     assert_eq!(listed(&app, &admin).await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_page_of_recordings_reads_each_call_once() {
+    let app = app().await;
+    call(&app, "c-1", "ada", "answered", "vip").await;
+    let narrow = group(
+        &app,
+        json!({"name": "G", "tags": ["vip"], "columns": ["recording"]}),
+    )
+    .await;
+    let manager = app
+        .sign_in(grant(&app, Role::ReportManager, |grant| {
+            grant.access_group = Some(narrow);
+        }))
+        .await;
+    let mut cost = Vec::new();
+    for count in [1, 12] {
+        for _ in usize::from(count > 1)..count {
+            recording(&app, "c-1", "ada", "sales").await;
+        }
+        listed(&app, &manager).await;
+        app.counting.take();
+        let seen = listed(&app, &manager).await.len();
+        cost.push((app.counting.take().query, seen > 0));
+    }
+    assert_eq!(cost[0], cost[1], "queries of a page with 1 and with 12");
+}
+
+/// Posts a call's events, more than are looked at together.
+async fn huge_call(app: &TestApp, call: &str) {
+    let note = "x".repeat(250_000);
+    let path = format!("/v1/accounts/{}/events", app.account);
+    for batch in 0..4 {
+        let events: Vec<Value> = (0..18)
+            .map(|at| {
+                json!({"id": format!("{call}-{batch}-{at}"), "type": "cdr.created", "timestamp": "2026-01-31T07:10:00Z",
+                    "data": {"call_id": call, "tags": ["vip"], "agent_id": "ada", "source": {"note": note}}})
+            })
+            .collect();
+        let posted = app.request("POST", &path, json!(events)).await;
+        assert_eq!(posted.json["accepted"], 18, "{}", posted.json["errors"]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_with_too_many_events_is_not_read_whole() {
+    let app = app().await;
+    huge_call(&app, "c-huge").await;
+    call(&app, "c-1", "ada", "answered", "vip").await;
+    let hidden = recording(&app, "c-huge", "ada", "sales").await;
+    let seen = recording(&app, "c-1", "ada", "sales").await;
+    let path = format!("/v1/accounts/{}/calls/c-huge", app.account);
+    let refused = app.request("GET", &path, Value::Null).await;
+    assert_eq!(refused.status, 409, "{}", refused.json);
+    let detail = refused.json["detail"].as_str().unwrap();
+    assert!(detail.contains("10000 events, or 16 MiB"), "{detail}");
+
+    // What cannot be judged is not seen; what need not be is.
+    let narrow = group(
+        &app,
+        json!({"name": "G", "tags": ["vip"], "columns": ["recording"]}),
+    )
+    .await;
+    let narrowed = app
+        .sign_in(grant(&app, Role::ReportManager, |grant| {
+            grant.access_group = Some(narrow);
+        }))
+        .await;
+    assert_eq!(listed(&app, &narrowed).await, std::slice::from_ref(&seen));
+    is_absent(&app, &narrowed, &hidden).await;
+    let manager = app.sign_in(grant(&app, Role::CallManager, |_| {})).await;
+    assert_eq!(listed(&app, &manager).await.len(), 2);
+}

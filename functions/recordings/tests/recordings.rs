@@ -530,6 +530,14 @@ async fn what_never_arrives_is_forgotten_after_a_day() {
     test.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(test.request("GET", &at, Value::Null).await.status, 404);
     assert!(ids(&list(&test, "call_id=call-1042").await).is_empty());
+    // An upload that was begun in time and ends after it: no list, retention or deletion would find that.
+    let key = blob_key(&test, &recording);
+    for key in [key.clone(), key.replace("recordings/", "staging/")] {
+        test.blobs.insert(&key, "audio/wav", wav(1));
+        let told = json!({"key": key, "length": 1}).to_string();
+        assert!(tell(&test, told).await.is_empty());
+        assert!(test.blobs.keys().is_empty(), "{key}");
+    }
 }
 
 #[tokio::test]
@@ -1175,4 +1183,199 @@ async fn keys_are_wrapped_anew_and_the_audio_is_not_touched() {
     assert_eq!(test.request("GET", &at, Value::Null).await.bytes, audio);
     let odd = test.request("POST", &rewrap, json!({"cursor": "x"})).await;
     assert_eq!(odd.status, 400);
+}
+
+const KMS_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[tokio::test]
+async fn the_store_encrypts_under_the_accounts_own_key() {
+    let test = app().await;
+    let at = path(&test, "/settings/recordings");
+    for wrong in [
+        json!("arn:aws:kms:eu-west-1:111122223333:alias/recordings"),
+        json!("1234abcd-12ab-34cd-56ef-1234567890ab"),
+        json!("arn:aws:s3:::bucket"),
+        json!(""),
+        json!(1),
+    ] {
+        let refused = recording_settings(&test, &at, json!({"kms_key": wrong})).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+        assert_eq!(refused.json["errors"][0]["field"], "kms_key", "{wrong}");
+    }
+    let header = "x-amz-server-side-encryption-aws-kms-key-id";
+    let audio = wav(10);
+    let before = register(&test, facts(&audio)).await;
+    assert!(before.json["upload"]["headers"].get(header).is_none());
+    let saved = recording_settings(&test, &at, json!({"kms_key": KMS_KEY})).await;
+    assert_eq!(saved.json["kms_key"], KMS_KEY, "{}", saved.json);
+
+    // By the URL that takes it, and through Ringfence.
+    let through = async |made: &Response| {
+        let at = path(&test, &format!("/recordings/{}/audio", id(made)));
+        test.request_raw(Some(&test.key), "PUT", &at, &[], "audio/wav", audio.clone())
+            .await
+    };
+    let made = register(&test, facts(&audio)).await;
+    assert_eq!(
+        made.json["upload"]["headers"][header], KMS_KEY,
+        "{}",
+        made.json
+    );
+    let sent = through(&made).await;
+    assert_eq!(sent.json["status"], "available", "{}", sent.json);
+    assert_eq!(
+        test.blobs.kms_key(&blob_key(&test, &id(&made))).as_deref(),
+        Some(KMS_KEY)
+    );
+
+    // One that cannot be used: nothing is stored in another way, and the sender is told why.
+    test.blobs.disable(KMS_KEY, true);
+    let made = register(&test, facts(&audio)).await;
+    let kept = test.blobs.keys();
+    let refused = through(&made).await;
+    assert_eq!(refused.status, 409, "{}", refused.json);
+    let detail = refused.json["detail"].as_str().unwrap();
+    for word in ["kms_key", "KMS.DisabledException", "Nothing was stored"] {
+        assert!(detail.contains(word), "{detail}");
+    }
+    assert_eq!(test.blobs.keys(), kept);
+    test.blobs.disable(KMS_KEY, false);
+    let sent = through(&made).await;
+    assert_eq!(sent.json["status"], "available", "{}", sent.json);
+
+    // What Ringfence encrypted itself needs no key of the store's.
+    let document = json!({"kms_key": KMS_KEY, "encryption": "client"});
+    recording_settings(&test, &at, document).await;
+    let made = register(&test, facts(&audio)).await;
+    assert_eq!(through(&made).await.json["status"], "available");
+    let sealed = test
+        .blobs
+        .keys()
+        .into_iter()
+        .find(|key| key.contains("/sealed-"));
+    assert_eq!(test.blobs.kms_key(&sealed.unwrap()), None);
+}
+
+#[tokio::test]
+async fn an_agencys_key_is_its_accounts_key_unless_they_may_choose() {
+    let test = app().await;
+    let (own, agency) = (
+        path(&test, "/settings/recordings"),
+        format!("/v1/agencies/{}/settings/recordings", test.agency),
+    );
+    let other = KMS_KEY.replace("1234abcd", "00000000");
+    recording_settings(&test, &own, json!({"kms_key": KMS_KEY})).await;
+    recording_settings(&test, &agency, json!({"kms_key": other})).await;
+    let effective = async || {
+        let at = format!("{own}?effective=true");
+        test.request("GET", &at, Value::Null).await.json["kms_key"].clone()
+    };
+    assert_eq!(effective().await, json!({"value": other, "from": "agency"}));
+    let document = json!({"kms_key": other, "allow_override": true});
+    recording_settings(&test, &agency, document).await;
+    assert_eq!(
+        effective().await,
+        json!({"value": KMS_KEY, "from": "account"})
+    );
+    recording_settings(&test, &own, json!({})).await;
+    assert_eq!(effective().await, json!({"value": other, "from": "agency"}));
+}
+
+#[tokio::test]
+async fn the_store_gives_audio_the_type_that_its_bytes_have() {
+    let test = app().await;
+    let audio = wav(10);
+    let mut told = facts(&audio);
+    told["content_type"] = json!("audio/mpeg");
+    let made = register(&test, told).await;
+    let at = path(&test, &format!("/recordings/{}/audio", id(&made)));
+    let sent = test
+        .request_raw(
+            Some(&test.key),
+            "PUT",
+            &at,
+            &[],
+            "audio/mpeg",
+            audio.clone(),
+        )
+        .await;
+    assert_eq!(sent.json["content_type"], "audio/wav", "{}", sent.json);
+    let kept = test
+        .app
+        .blobs
+        .head(&blob_key(&test, &id(&made)))
+        .await
+        .unwrap();
+    assert_eq!(kept.content_type, "audio/wav");
+    // What was put by a URL stands there as announced, and is given out as what it is.
+    let mut told = facts(&audio);
+    told["content_type"] = json!("audio/mpeg");
+    let made = register(&test, told).await;
+    test.blobs
+        .insert(&blob_key(&test, &id(&made)), "audio/mpeg", audio);
+    assert_eq!(
+        complete(&test, &id(&made)).await.json["content_type"],
+        "audio/wav"
+    );
+    let at = path(&test, &format!("/recordings/{}/audio", id(&made)));
+    let played = test.request("GET", &at, Value::Null).await;
+    assert_eq!(played.status, 302);
+    let location = played.headers["location"].to_str().unwrap();
+    assert!(location.contains("type=audio/wav"), "{location}");
+}
+
+#[tokio::test]
+async fn an_object_that_two_events_name_becomes_one_recording_encrypted_too() {
+    let test = app().await;
+    client_side(&test).await;
+    let key = format!("imports/{}/call-7.wav", test.account);
+    let name = async |call: &str, event: &str, recording: &str| {
+        let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": event, "data": {
+            "call_id": call, "recording": {"id": recording, "duration": 1, "url": format!("blob:{key}")},
+        }});
+        let answer = test.request("POST", &path(&test, "/events"), event).await;
+        assert_eq!(answer.status, 202, "{}", answer.json);
+    };
+    // Both are accepted before the object is looked at for either.
+    test.blobs.insert(&key, "audio/wav", wav(1));
+    name("call-7", "e1", "rec-7").await;
+    name("call-8", "e2", "rec-8").await;
+    test.drain().await;
+    let all = list(&test, "").await;
+    assert_eq!(ids(&all).len(), 1, "{all}");
+    assert_eq!(all["items"][0]["status"], "available", "{all}");
+    let kept = test.blobs.keys();
+    assert!(kept.len() == 1 && kept[0].contains("/sealed-"), "{kept:?}");
+}
+
+#[tokio::test]
+async fn naming_what_is_no_audio_or_anothers_takes_nothing_away() {
+    let test = app().await;
+    let audio = format!("imports/{}/call-7.wav", test.account);
+    let other = format!("imports/{}/contract.pdf", test.account);
+    test.blobs.insert(&audio, "audio/wav", wav(1));
+    test.blobs
+        .insert(&other, "application/pdf", b"%PDF-1.7".to_vec());
+    let name = async |recording: &str, key: &str| {
+        let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": recording, "data": {
+            "call_id": "call-7", "recording": {"id": recording, "duration": 1, "url": format!("blob:{key}")},
+        }});
+        let answer = test.request("POST", &path(&test, "/events"), event).await;
+        assert_eq!(answer.status, 202, "{}", answer.json);
+        test.drain().await;
+    };
+    name("rec-1", &audio).await;
+    name("rec-2", &other).await;
+    // What is encrypted from now on is removed in the clear, but not under the recording that plays it.
+    client_side(&test).await;
+    test.clock.advance(std::time::Duration::from_secs(10));
+    name("rec-3", &audio).await;
+    name("rec-4", &other).await;
+    let mut kept = test.blobs.keys();
+    kept.sort_unstable();
+    assert_eq!(kept, [audio, other]);
+    let playing = ids(&list(&test, "status=available").await);
+    assert_eq!(playing.len(), 1);
+    let at = path(&test, &format!("/recordings/{}/audio", playing[0]));
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 302);
 }

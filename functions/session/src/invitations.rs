@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use ringfence_domain::session::{SessionError, Ticket};
 use ringfence_http::{
-    AppState, Problem, StrictJson,
+    AppState, OpenJson, Problem,
     problem::ProblemBody,
     session::{From, of, refuse_foreign_origin},
 };
@@ -47,7 +47,7 @@ pub(crate) async fn accept(
     State(app): State<AppState>,
     headers: HeaderMap,
     From(visitor): From,
-    body: Result<StrictJson<Acceptance>, Problem>,
+    body: Result<OpenJson<Acceptance>, Problem>,
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let Acceptance {

@@ -224,6 +224,15 @@ pub(crate) struct RecordingsDocument {
     /// encryption is customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    /// The ARN of a KMS key of the bucket's account and region, tagged ringfence=recordings, that new audio is
+    /// encrypted with where encryption is provider; unless set, the store's own. What is stored already
+    /// stays under its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        max_length = 128,
+        example = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    )]
+    kms_key: Option<String>,
     /// Agencies only: whether accounts may set otherwise what the agency sets; false unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_override: Option<bool>,

@@ -56,7 +56,7 @@ impl From<BlobError> for Refusal {
             BlobError::Range { length } => Self::Unsatisfiable(length),
             BlobError::Mismatch => Self::Mismatch,
             BlobError::Invalid(_) => Self::Forbidden,
-            BlobError::Damaged | BlobError::Unavailable(_) => {
+            BlobError::Damaged | BlobError::Key(_) | BlobError::Unavailable(_) => {
                 tracing::error!(%error, "an object could not be read or written");
                 Self::Unavailable
             }
@@ -127,7 +127,12 @@ async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let LinkGrant::Download { key, disposition } = blobs.grant(&token).await? else {
+    let LinkGrant::Download {
+        key,
+        disposition,
+        content_type,
+    } = blobs.grant(&token).await?
+    else {
         return Err(Refusal::Forbidden);
     };
     let head = blobs.head(&key).await?;
@@ -149,7 +154,8 @@ async fn download(
         .map_or(head.length, |range| range.end - range.start);
     told.insert(header::CONTENT_LENGTH, length.into());
     told.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Ok(kind) = HeaderValue::try_from(&head.content_type) {
+    let kind = content_type.as_ref().unwrap_or(&head.content_type);
+    if let Ok(kind) = HeaderValue::try_from(kind) {
         told.insert(header::CONTENT_TYPE, kind);
     }
     if let Some(etag) = etag(&head) {

@@ -11,7 +11,7 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::{ByteStream as Body, DateTime};
-use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier, ServerSideEncryption};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine as _;
@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use ring::digest;
 use ringfence_ports::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Clock, ListPage, Listed,
-    MAX_BLOB_BYTES, MAX_DELETES, OpenUpload, Random, UploadLink, attachment, validate_blob_key,
-    validate_link_ttl,
+    MAX_BLOB_BYTES, MAX_DELETES, OpenUpload, Random, Served, UploadLink, attachment,
+    validate_blob_key, validate_link_ttl,
 };
 
 use crate::retry::{Patience, Status, Trouble, trouble};
@@ -47,7 +47,7 @@ const SHA256: &str = "sha256";
 /// The most entries of a page (S3's limit).
 const PAGE: i32 = 1000;
 
-/// [`Blobs`] on one S3 bucket. The bucket decides encryption and versions.
+/// [`Blobs`] on one S3 bucket. The bucket decides versions, and encryption where an object names no key.
 ///
 /// Permissions, each only where used: `s3:PutObject`, `s3:GetObject`, `s3:ListBucket`,
 /// `s3:ListBucketVersions`, `s3:DeleteObject`, `s3:DeleteObjectVersion`, `s3:AbortMultipartUpload`,
@@ -149,6 +149,9 @@ impl S3Blobs {
                 .content_type(&meta.content_type)
                 .checksum_sha256(STANDARD.encode(sha256))
                 .metadata(SHA256, hex(&sha256))
+                .set_server_side_encryption(encryption(&meta))
+                .set_ssekms_key_id(meta.kms_key.clone())
+                .set_bucket_key_enabled(meta.kms_key.as_ref().map(|_| true))
                 .body(Body::from(bytes.clone()))
                 .send()
                 .await;
@@ -542,19 +545,18 @@ impl Blobs for S3Blobs {
         &self,
         key: &str,
         ttl: Duration,
-        download_as: Option<&str>,
+        served: Served<'_>,
     ) -> Result<String, BlobError> {
         validate_blob_key(key)?;
-        if download_as.is_some_and(|name| name.len() > 255) {
-            return Err(BlobError::Invalid("a file name has at most 255 bytes"));
-        }
+        served.validate()?;
         let request = self
             .s3
             .get_object()
             .bucket(&self.bucket)
             .key(key)
             .response_cache_control("private, no-store")
-            .set_response_content_disposition(download_as.map(attachment));
+            .set_response_content_type(served.content_type.map(str::to_owned))
+            .set_response_content_disposition(served.download_as.map(attachment));
         let signed = self
             .presign(ttl, async |config| {
                 let signed = request.presigned(config).await;
@@ -583,7 +585,10 @@ impl Blobs for S3Blobs {
             .set_metadata(
                 meta.sha256
                     .map(|sha256| [(SHA256.to_owned(), hex(&sha256))].into()),
-            );
+            )
+            .set_server_side_encryption(encryption(meta))
+            .set_ssekms_key_id(meta.kms_key.clone())
+            .set_bucket_key_enabled(meta.kms_key.as_ref().map(|_| true));
         let signed = self
             .presign(ttl, async |config| {
                 let signed = request.presigned(config).await;
@@ -602,8 +607,34 @@ impl Blobs for S3Blobs {
     }
 }
 
+/// How the object is encrypted, where that is said; else the bucket says it. With the bucket's key for that
+/// KMS key, as for its own: one request of KMS for some time, and a context that names the bucket alone.
+fn encryption(meta: &BlobMeta) -> Option<ServerSideEncryption> {
+    meta.kms_key.as_ref().map(|_| ServerSideEncryption::AwsKms)
+}
+
+/// Why S3 cannot use the key of an object, by its code
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>). That the role may not use it, or
+/// the key's policy does not let it, S3 tells as any other denial, with the action of KMS in its message.
+fn unusable_key<'a>(code: Option<&'a str>, message: Option<&str>) -> Option<&'a str> {
+    match code? {
+        code @ ("KMS.DisabledException"
+        | "KMS.NotFoundException"
+        | "KMS.InvalidKeyUsageException"
+        | "KMS.KMSInvalidStateException"
+        | "KMS.AccessDeniedException") => Some(code),
+        "AccessDenied" if message.is_some_and(|text| text.contains("kms:")) => {
+            Some("KMS.AccessDeniedException")
+        }
+        _ => None,
+    }
+}
+
 /// An error that says something of the object, and not of the service.
 fn meaning<E: ProvideErrorMetadata, R: Status>(error: &SdkError<E, R>) -> Option<BlobError> {
+    if let Some(code) = unusable_key(error.code(), error.message()) {
+        return Some(BlobError::Key(code.to_owned()));
+    }
     match (error.code(), error.raw_response().map(Status::status)) {
         (Some("NoSuchUpload"), _) => Some(BlobError::Invalid("the upload was given up")),
         (Some("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch"), _) => {
@@ -695,6 +726,71 @@ mod tests {
         for wrong in ["", "ba", &"g".repeat(64), &"é".repeat(32)] {
             let told = [(SHA256.to_owned(), wrong.to_owned())].into();
             assert_eq!(told_sha256(Some(&told)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_told_from_a_service_that_is_away() {
+        let denied = "User: arn:aws:sts::111122223333:assumed-role/r/s is not authorized to perform: \
+                      kms:GenerateDataKey on this resource";
+        for (code, message, expected) in [
+            ("KMS.DisabledException", None, Some("KMS.DisabledException")),
+            ("KMS.NotFoundException", None, Some("KMS.NotFoundException")),
+            (
+                "KMS.KMSInvalidStateException",
+                Some("pending deletion"),
+                Some("KMS.KMSInvalidStateException"),
+            ),
+            (
+                "AccessDenied",
+                Some(denied),
+                Some("KMS.AccessDeniedException"),
+            ),
+            ("AccessDenied", Some("Access Denied"), None),
+            ("SlowDown", Some("kms:Decrypt"), None),
+        ] {
+            assert_eq!(unusable_key(Some(code), message), expected, "{code}");
+        }
+        assert_eq!(unusable_key(None, Some(denied)), None);
+    }
+
+    #[tokio::test]
+    async fn an_upload_link_is_signed_with_the_key_that_it_names() {
+        let connection = crate::Connection {
+            region: "eu-west-1".to_owned(),
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            credentials: crate::Credentials {
+                access_key_id: "id".to_owned(),
+                secret_access_key: "secret".to_owned(),
+                session_token: None,
+            },
+        };
+        let aws = Aws::new(&connection).unwrap();
+        let clock = Arc::new(ringfence_ports::SystemClock);
+        let random = Arc::new(ringfence_ports::SystemRandom::new());
+        let blobs = S3Blobs::new(&aws, "bucket", clock, random);
+        let arn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let mut meta = BlobMeta {
+            content_type: "audio/wav".to_owned(),
+            length: Some(3),
+            ..BlobMeta::default()
+        };
+        for kms_key in [None, Some(arn)] {
+            meta.kms_key = kms_key.map(str::to_owned);
+            let ttl = Duration::from_mins(1);
+            let link = blobs.upload_link("a", &meta, ttl).await.unwrap();
+            let told = |name: &str| {
+                let found = link.headers.iter().find(|(other, _)| other == name);
+                found.map(|(_, value)| value.as_str())
+            };
+            let key_id = "x-amz-server-side-encryption-aws-kms-key-id";
+            assert_eq!(told(key_id), kms_key);
+            let kind = told("x-amz-server-side-encryption");
+            assert_eq!(kind, kms_key.map(|_| "aws:kms"));
+            // Whoever leaves it out has no signature.
+            let signed = link.url.split("X-Amz-SignedHeaders=").nth(1).unwrap();
+            let signed = signed.split('&').next().unwrap();
+            assert_eq!(signed.contains(key_id), kms_key.is_some(), "{signed}");
         }
     }
 }

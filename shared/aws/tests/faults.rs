@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::Account;
 use ringfence_ports::{
-    Consumer, Key, Keys, KeysError, Message, Op, Put, Queue, QueueName, Received, StoreError,
-    Table, Unit, When,
+    BlobError, BlobMeta, Blobs as _, Consumer, Key, Keys, KeysError, Message, Op, Put, Queue,
+    QueueName, Received, StoreError, Table, Unit, When,
 };
 
 fn unit(ops: Vec<Op>) -> Unit {
@@ -420,4 +420,36 @@ async fn what_was_opened_is_opened_again_without_a_request_for_minutes_and_only_
     tokio::time::resume();
     assert_eq!(requests("acc_1").await, 1);
     assert_eq!(requests("acc_1").await, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs an emulator: tests/aws/setup cargo test -p ringfence-aws -- --include-ignored"]
+async fn a_key_that_cannot_be_used_is_told_at_once_and_nothing_is_stored() {
+    let account = Account::new();
+    let clock = Arc::new(account.clock.clone());
+    let blobs = account.blobs_over(&account.aws(), "unusable", clock).await;
+    let denied = "User: arn:aws:sts::111122223333:assumed-role/r/s is not authorized to perform: \
+                  kms:GenerateDataKey on this resource";
+    // One request, and the first of an upload in parts.
+    for (operation, length) in [("PUT x-id", 3), ("POST uploads", 9 * 1024 * 1024)] {
+        for (status, code, message, told) in [
+            (400, "KMS.DisabledException", "", "KMS.DisabledException"),
+            (400, "KMS.NotFoundException", "", "KMS.NotFoundException"),
+            (403, "AccessDenied", denied, "KMS.AccessDeniedException"),
+        ] {
+            let answer = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+            account.counter.answer_with(operation, status, &answer, 1);
+            account.counter.take();
+            let meta = BlobMeta {
+                content_type: "audio/wav".to_owned(),
+                kms_key: Some("arn:aws:kms:eu-west-1:111122223333:key/x".to_owned()),
+                ..BlobMeta::default()
+            };
+            let bytes = futures_util::stream::iter([Ok(vec![7; length].into())]);
+            let put = blobs.put("a", meta, Box::pin(bytes)).await;
+            assert_eq!(put.err(), Some(BlobError::Key(told.to_owned())), "{code}");
+            assert_eq!(account.counter.take().total(), 1, "{operation}");
+            assert_eq!(blobs.head("a").await.err(), Some(BlobError::NotFound));
+        }
+    }
 }

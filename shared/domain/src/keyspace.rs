@@ -357,7 +357,7 @@ pub fn link_of_recording(recording: &str, link: &str) -> Key {
     Key::new(format!("links/{recording}"), sort)
 }
 
-/// An entry of the log of who listened to a recording; the id sorts by time.
+/// An entry of the log of who listened to a recording; the id sorts by its minute.
 pub fn listen(recording: &str, listen: &str) -> Key {
     let sort = if listen.is_empty() { "-" } else { listen };
     Key::new(format!("heard/{recording}"), sort)

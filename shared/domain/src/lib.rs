@@ -15,6 +15,7 @@ pub mod id;
 pub mod ingest;
 pub mod keyspace;
 pub mod link;
+mod merge;
 pub mod notification;
 pub mod people;
 pub mod pin;

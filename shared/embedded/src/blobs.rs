@@ -5,17 +5,19 @@
 //! object is there whole or not at all. What a row named before, or names no longer, is unlinked by the
 //! broom, which at start also removes files that no row names.
 //!
+//! Files are encrypted, always ([`at_rest`]); lengths, checksums and ranges are those of the plain bytes.
+//!
 //! Architecture invariants: no part of a key becomes part of a path; a file is never written again
-//! once a row names it; nobody but the broom and a draft that failed unlinks.
+//! once a row names it; nobody but the broom and a draft that failed unlinks; nothing reaches a file
+//! but sealed.
 
+mod at_rest;
 mod broom;
 mod draft;
 mod link;
 pub(crate) mod rows;
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use ringfence_ports::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_BYTES,
-    MAX_DELETES, Message, OBJECTS, ObjectCreated, OpenUpload, StoreError, UploadLink,
+    MAX_DELETES, Message, OBJECTS, ObjectCreated, OpenUpload, Served, StoreError, UploadLink,
     validate_blob_key,
 };
 
@@ -36,10 +38,11 @@ pub use link::{LinkError, LinkGrant};
 use crate::FileKeys;
 use crate::store::Shared;
 use crate::writer::Job;
+use at_rest::Object;
 use draft::{Draft, blocking};
 use rows::BlobRow;
 
-/// Bytes that are read or written at once.
+/// Bytes that are written at once.
 const PIECE: usize = 256 * 1024;
 
 /// [`Blobs`] in the data folder of an [`Embedded`](crate::Embedded) store. No versions.
@@ -94,7 +97,10 @@ impl FileBlobs {
         validate_blob_key(key)?;
         meta.validate()?;
         let limit = meta.length.unwrap_or(MAX_BLOB_BYTES);
-        let mut draft = Draft::begin(&self.files, key).await?;
+        let random = self.files.random();
+        let (sealer, wrapped_key) =
+            at_rest::begin(&self.keys, random, key, meta.kms_key.as_deref()).await?;
+        let mut draft = Draft::begin(&self.files, key, sealer).await?;
         let mut piece: Vec<Bytes> = Vec::new();
         let (mut waiting, mut length) = (0, 0_u64);
         while let Some(part) = bytes.next().await {
@@ -122,6 +128,8 @@ impl FileBlobs {
         }
         let row = BlobRow {
             file: draft.name().to_owned(),
+            wrapped_key: Some(wrapped_key),
+            kms_key: meta.kms_key,
             head: BlobHead {
                 length,
                 content_type: meta.content_type,
@@ -164,19 +172,49 @@ impl FileBlobs {
             .ok_or(BlobError::NotFound)
     }
 
-    /// A row and its file, open: what happens to the object from then on does not matter to it.
-    async fn open(&self, key: &str) -> Result<(BlobHead, Arc<File>), BlobError> {
+    /// An object, open, with the first piece of `range`, which is what of it lies within the object.
+    async fn open(
+        &self,
+        key: &str,
+        range: Option<&Range<u64>>,
+    ) -> Result<(BlobHead, Reading), BlobError> {
         // An overwrite between the two looks takes the file away; a second look finds the new one.
         for _ in 0..8 {
             let row = self.row(key).await?;
-            let path = self.files.path(&row.file);
-            match blocking(move || File::open(path)).await? {
-                Ok(file) => return Ok((row.head, Arc::new(file))),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(draft::unavailable(&error)),
+            let range = clip(range, row.head.length)?;
+            let unlocked = match &row.wrapped_key {
+                None => None,
+                Some(wrapped) => {
+                    let kms_key = row.kms_key.as_deref();
+                    Some(at_rest::unlock(&self.keys, key, kms_key, wrapped).await?)
+                }
+            };
+            let (path, length) = (self.files.path(&row.file), row.head.length);
+            let opened = blocking(move || {
+                let Some(object) = Object::open(&path, length, unlocked.as_ref())? else {
+                    return Ok(None);
+                };
+                let piece = at_rest::piece(&range);
+                Ok(Some(Reading {
+                    first: Some(object.read(piece.clone())?),
+                    object: Arc::new(object),
+                    left: piece.end..range.end,
+                }))
+            });
+            if let Some(reading) = opened.await?? {
+                return Ok((row.head, reading));
             }
         }
         Err(BlobError::Damaged)
+    }
+}
+
+/// The part of `range` that lies within an object of this length.
+fn clip(range: Option<&Range<u64>>, length: u64) -> Result<Range<u64>, BlobError> {
+    match range {
+        None => Ok(0..length),
+        Some(range) if range.start >= length => Err(BlobError::Range { length }),
+        Some(range) => Ok(range.start..range.end.min(length)),
     }
 }
 
@@ -200,17 +238,8 @@ impl Blobs for FileBlobs {
         if range.as_ref().is_some_and(Range::is_empty) {
             return Err(BlobError::Invalid("a range has at least one byte"));
         }
-        let (head, file) = self.open(key).await?;
-        let range = match range {
-            None => 0..head.length,
-            Some(range) if range.start >= head.length => {
-                return Err(BlobError::Range {
-                    length: head.length,
-                });
-            }
-            Some(range) => range.start..range.end.min(head.length),
-        };
-        Ok((head, read(file, range)))
+        let (head, reading) = self.open(key, range.as_ref()).await?;
+        Ok((head, read(reading)))
     }
 
     async fn head(&self, key: &str) -> Result<BlobHead, BlobError> {
@@ -277,9 +306,9 @@ impl Blobs for FileBlobs {
         &self,
         key: &str,
         ttl: Duration,
-        download_as: Option<&str>,
+        served: Served<'_>,
     ) -> Result<String, BlobError> {
-        link::download(&self.keys, self.shared.clock.now(), key, ttl, download_as).await
+        link::download(&self.keys, self.shared.clock.now(), key, ttl, served).await
     }
 
     async fn upload_link(
@@ -299,28 +328,31 @@ impl FileBlobs {
     }
 }
 
-/// The bytes of `range`, which lies within the file, piece by piece as they are asked for.
-fn read(file: Arc<File>, range: Range<u64>) -> ByteStream {
-    Box::pin(stream::try_unfold(range, move |range| {
-        let file = Arc::clone(&file);
-        async move {
-            let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-            if left == 0 {
-                return Ok(None);
-            }
-            let (start, length) = (range.start, left.min(PIECE));
-            let piece = blocking(move || {
-                let mut piece = vec![0; length];
-                file.read_exact_at(&mut piece, start).map(|()| piece)
-            })
-            .await?
-            .map_err(|error| match error.kind() {
-                // The file is shorter than its row says.
-                std::io::ErrorKind::UnexpectedEof => BlobError::Damaged,
-                _ => draft::unavailable(&error),
-            })?;
-            Ok(Some((Bytes::from(piece), start + length as u64..range.end)))
+/// An object that is being read.
+struct Reading {
+    object: Arc<Object>,
+    /// What was read when it was opened.
+    first: Option<Bytes>,
+    /// What follows that.
+    left: Range<u64>,
+}
+
+/// The bytes, piece by piece as they are asked for. Nothing follows an error.
+fn read(reading: Reading) -> ByteStream {
+    Box::pin(stream::try_unfold(reading, |mut reading| async move {
+        if let Some(first) = reading.first.take()
+            && !first.is_empty()
+        {
+            return Ok(Some((first, reading)));
         }
+        if reading.left.is_empty() {
+            return Ok(None);
+        }
+        let piece = at_rest::piece(&reading.left);
+        reading.left.start = piece.end;
+        let object = Arc::clone(&reading.object);
+        let bytes = blocking(move || object.read(piece)).await??;
+        Ok(Some((bytes, reading)))
     }))
 }
 

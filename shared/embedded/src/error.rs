@@ -73,9 +73,15 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// It is not 32 bytes.
-    #[error("the key file {} is damaged: it must hold exactly 32 bytes", file.display())]
+    /// It is not one or more keys.
+    #[error("the key file {} is damaged: it must hold keys of 32 bytes each, and nothing else", file.display())]
     Damaged {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It takes no further key.
+    #[error("the key file {} holds as many keys as it can", file.display())]
+    Full {
         /// The file.
         file: PathBuf,
     },

@@ -33,4 +33,4 @@ pub use keys::{FileKeys, WhenMissing};
 pub use mail::{SmtpMail, SmtpServer, SmtpServerError};
 pub use outbox::{Outbox, OutboxEntry};
 pub use pump::{Pump, PumpOptions};
-pub use store::{Embedded, Options};
+pub use store::{Embedded, Options, Rotated};

@@ -18,14 +18,18 @@ use crate::checkpoint::Keeper;
 use crate::memory::{Held, Memory, Place};
 use crate::reader::Readers;
 use crate::writer::{Job, Queues, Submit, Writer, next_due};
-use crate::{FileKeys, OpenError, WhenMissing, rows};
+use crate::{FileKeys, OpenError, WhenMissing, keys, rows};
 
 pub(crate) const DATABASE: &str = "ringfence.db";
 const LOCK: &str = "lock";
 const KEY: &str = "keys/master.key";
 
 /// The steps of the schema; `PRAGMA user_version` says how many of them a database has taken.
-const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("blobs.sql")];
+const SCHEMA: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("blobs.sql"),
+    include_str!("blob_keys.sql"),
+];
 
 /// How an [`Embedded`] store is opened.
 #[derive(Clone, Debug)]
@@ -80,7 +84,42 @@ impl std::fmt::Debug for Embedded {
     }
 }
 
+/// What [`Embedded::rotate_key`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// Keys that the key file holds now.
+    pub keys: usize,
+    /// Objects whose keys are wrapped under the new one.
+    pub objects: usize,
+    /// Objects whose keys did not open: they were damaged before, and stay as they are.
+    pub damaged: usize,
+}
+
 impl Embedded {
+    /// Adds a key to the key file of `folder`, which no process may hold, and wraps the keys of all its
+    /// objects under it; their files are not touched. From the next opening on everything is sealed under
+    /// it. What was sealed elsewhere under an older one still opens by that, which stays in the file.
+    ///
+    /// If it breaks off the folder is sound: what was not wrapped anew is under the key of before.
+    pub fn rotate_key(folder: &Path) -> Result<Rotated, OpenError> {
+        let sqlite = |error: rusqlite::Error| OpenError::sqlite(folder, &error);
+        let _lock = lock(folder)?;
+        let key_file = folder.join(KEY);
+        // What cannot be used is told before anything is changed.
+        FileKeys::open(&key_file, WhenMissing::Refuse)?;
+        let file = folder.join(DATABASE);
+        open_private(&file).map_err(|error| OpenError::io(folder, error))?;
+        let mut connection = connect(&file, &Options::default()).map_err(sqlite)?;
+        migrate(&connection, folder)?;
+        let keys = keys::add_key(&key_file)?;
+        let (objects, damaged) = blobs::rows::rewrap(&mut connection, &keys).map_err(sqlite)?;
+        Ok(Rotated {
+            keys: keys.count(),
+            objects,
+            damaged,
+        })
+    }
+
     /// Opens `folder`, and makes it (mode 0700) if there is none. Recovers by itself from any crash.
     pub fn open(
         folder: &Path,

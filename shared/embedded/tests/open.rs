@@ -128,7 +128,7 @@ fn a_newer_database_is_left_alone() {
         open(&folder),
         Err(OpenError::Newer {
             found: 99,
-            known: 2
+            known: 3
         })
     ));
 }

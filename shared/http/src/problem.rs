@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
     access::AccessError,
     callback::log::CallbackError,
+    calls::{CallError, MAX_BYTES_OF_CALL, MAX_EVENTS_OF_CALL},
     deletion::{DeletionError, HoldError},
     history::HistoryError,
     notification::BillingError,
@@ -251,7 +252,8 @@ impl Code {
                 "not-audio",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "What arrived is not the recording that was announced",
-                "Register it again and send the file itself: WAV (PCM, mu-law, A-law), MP3, Ogg, FLAC or M4A.",
+                "Register it again and send the file itself: WAV (PCM, mu-law, A-law), MP3, Ogg, FLAC or M4A \
+                 (another MP4 if it has no pictures and its index comes first).",
             ),
             Self::RangeNotSatisfiable => (
                 "range-not-satisfiable",
@@ -632,6 +634,18 @@ impl From<CallbackError> for Problem {
     }
 }
 
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::TooMany => Self::new(Code::Conflict).detail(format!(
+                "This call has more than {MAX_EVENTS_OF_CALL} events, or {} MiB of them. They were delivered: search the delivery log by time.",
+                MAX_BYTES_OF_CALL >> 20
+            )),
+            CallError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<KeysError> for Problem {
     fn from(error: KeysError) -> Self {
         tracing::error!(%error, "a key cannot be used");
@@ -667,6 +681,7 @@ impl From<RecordingError> for Problem {
                      settings, then send it again."
                 ))
             }
+            RecordingError::StoreKey(code) => Self::store_key(&code),
             RecordingError::Refused(refusal) => Self::new(Code::NotAudio).detail(refusal.reason()),
             RecordingError::Deleted => {
                 Self::new(Code::Gone).detail("This recording was deleted.")
@@ -751,11 +766,24 @@ impl From<BlobError> for Problem {
                 tracing::error!("a stored object is damaged");
                 Self::new(Code::Internal)
             }
+            BlobError::Key(code) => Self::store_key(&code),
             BlobError::Unavailable(cause) => {
                 tracing::error!(cause, "the object store is unavailable");
                 Self::new(Code::Unavailable)
             }
         }
+    }
+}
+
+impl Problem {
+    /// The account's key at the store's provider is no good.
+    fn store_key(code: &str) -> Self {
+        tracing::warn!(code, "the key of an account's audio cannot be used");
+        Self::new(Code::Conflict).detail(format!(
+            "The KMS key that the audio is encrypted with (kms_key in the recording settings) cannot be used: \
+             {code}. Nothing was stored, in the clear least of all. Enable the key and let Ringfence use it, \
+             or set another, then try again."
+        ))
     }
 }
 

@@ -6,7 +6,7 @@ use futures_core::Stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::QueueName;
+use crate::{QueueName, limits::validate_content_type};
 
 /// The longest that a presigned link lives: a minute, so that a leaked one is soon worth nothing.
 pub const MAX_LINK_TTL: Duration = Duration::from_mins(1);
@@ -60,6 +60,11 @@ pub enum BlobError {
     /// What is stored is not what was stored: changed, cut short or of another object.
     #[error("the object is damaged")]
     Damaged,
+    /// The key that the object is, or is to be, encrypted with ([`BlobMeta::kms_key`]) cannot be used: it is
+    /// disabled, gone, of another kind, or not for us to use. Nothing was stored. The cause is the
+    /// service's code, such as `KMS.DisabledException`.
+    #[error("the object's encryption key cannot be used: {0}")]
+    Key(String),
     /// The store cannot be reached or cannot write (a full disk). The cause is for the log.
     #[error("the object store is unavailable: {0}")]
     Unavailable(String),
@@ -89,7 +94,13 @@ pub struct BlobMeta {
     pub length: Option<u64>,
     /// SHA-256 of the bytes.
     pub sha256: Option<[u8; 32]>,
+    /// The key of the store's provider that the object is encrypted with (on AWS the ARN of a KMS key, of
+    /// the bucket's region); `None`: the store's own. Not checked: an unfit one is [`BlobError::Key`].
+    pub kms_key: Option<String>,
 }
+
+/// The longest name of a key ([`BlobMeta::kms_key`]), in bytes (KMS's limit).
+pub const MAX_KMS_KEY_BYTES: usize = 2_048;
 
 /// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +155,25 @@ impl std::fmt::Debug for UploadLink {
     /// Without the URL: who holds it may upload.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("UploadLink")
+    }
+}
+
+/// How a link gives its object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served<'a> {
+    /// As a download of this name.
+    pub download_as: Option<&'a str>,
+    /// With this media type, whatever it was stored with.
+    pub content_type: Option<&'a str>,
+}
+
+impl Served<'_> {
+    /// Refuses a name over 255 bytes, and what is no media type for a header.
+    pub fn validate(&self) -> Result<(), BlobError> {
+        if self.download_as.is_some_and(|name| name.len() > 255) {
+            return Err(BlobError::Invalid("a file name has at most 255 bytes"));
+        }
+        self.content_type.map_or(Ok(()), validate_content_type)
     }
 }
 
@@ -212,14 +242,10 @@ pub trait Blobs: Send + Sync {
     async fn abort_upload(&self, upload: &OpenUpload) -> Result<(), BlobError>;
 
     /// A URL that gives the object to whoever holds it, for `ttl` (at most [`MAX_LINK_TTL`]), ranges
-    /// included; `download_as` makes it a download of that name. Relative to the server's origin where
-    /// the server itself answers it. Whether there is such an object shows when it is used.
-    async fn link(
-        &self,
-        key: &str,
-        ttl: Duration,
-        download_as: Option<&str>,
-    ) -> Result<String, BlobError>;
+    /// included. Relative to the server's origin where the server itself answers it. Whether there is
+    /// such an object shows when it is used.
+    async fn link(&self, key: &str, ttl: Duration, served: Served<'_>)
+    -> Result<String, BlobError>;
 
     /// A URL that takes the object by PUT for `ttl` (at most [`MAX_LINK_TTL`]), with exactly the announced
     /// type, length (which must be announced, and is at most [`MAX_UPLOAD_BYTES`]) and checksum. When it

@@ -4,6 +4,7 @@
 //! looks again for a while where an index may lag.
 
 mod blobs;
+mod counted_blobs;
 mod doubles;
 mod keys;
 mod mail;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 pub use blobs::{BlobWeb, blob_links, blobs};
+pub use counted_blobs::{BlobCalls, CountedBlobs};
 pub use doubles::{Calls, Counting, Fault, Faulty};
 pub use keys::keys;
 pub use mail::{Arrived, Mailboxes, Phones, mail, sms};

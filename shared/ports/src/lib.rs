@@ -29,8 +29,8 @@ mod table;
 
 pub use blobs::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, Listed, MAX_BLOB_BYTES,
-    MAX_BLOB_KEY_BYTES, MAX_DELETES, MAX_LINK_TTL, MAX_UPLOAD_BYTES, OBJECTS, ObjectCreated,
-    OpenUpload, UploadLink, attachment,
+    MAX_BLOB_KEY_BYTES, MAX_DELETES, MAX_KMS_KEY_BYTES, MAX_LINK_TTL, MAX_UPLOAD_BYTES, OBJECTS,
+    ObjectCreated, OpenUpload, Served, UploadLink, attachment,
 };
 pub use clock::{Clock, Random};
 pub use keys::{Keys, KeysError};

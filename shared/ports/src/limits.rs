@@ -4,8 +4,8 @@ use std::{collections::HashSet, time::Duration};
 
 use crate::{
     BlobError, BlobMeta, Key, MAX_BLOB_BYTES, MAX_BLOB_KEY_BYTES, MAX_DELAY, MAX_DOC_BYTES,
-    MAX_LINK_TTL, MAX_MESSAGE_BYTES, MAX_OPS, MAX_UPLOAD_BYTES, Message, Op, Query, Source,
-    StoreError, Unit,
+    MAX_KMS_KEY_BYTES, MAX_LINK_TTL, MAX_MESSAGE_BYTES, MAX_OPS, MAX_UPLOAD_BYTES, Message, Op,
+    Query, Source, StoreError, Unit,
 };
 
 /// The most units of one [`Table::write`](crate::Table::write).
@@ -153,21 +153,37 @@ pub fn validate_link_ttl(ttl: Duration) -> Result<(), BlobError> {
     Ok(())
 }
 
+/// Refuses what is no media type for a header.
+pub(crate) fn validate_content_type(kind: &str) -> Result<(), BlobError> {
+    // Visible ASCII and the spaces between parameters.
+    let fits = (1..=255).contains(&kind.len())
+        && kind.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && kind.trim() == kind;
+    if fits {
+        Ok(())
+    } else {
+        Err(BlobError::Invalid(
+            "a media type has 1 to 255 ASCII characters",
+        ))
+    }
+}
+
 impl BlobMeta {
-    /// Refuses what is no media type for a header, and a length over [`MAX_BLOB_BYTES`].
+    /// Refuses what is no media type for a header, a length over [`MAX_BLOB_BYTES`], and what cannot be the
+    /// name of a key.
     pub fn validate(&self) -> Result<(), BlobError> {
-        let kind = self.content_type.as_bytes();
-        // Visible ASCII and the spaces between parameters.
-        let fits = (1..=255).contains(&kind.len())
-            && kind.iter().all(|byte| (b' '..=b'~').contains(byte))
-            && self.content_type.trim() == self.content_type;
-        if !fits {
-            return Err(BlobError::Invalid(
-                "a media type has 1 to 255 ASCII characters",
-            ));
-        }
+        validate_content_type(&self.content_type)?;
         if self.length.is_some_and(|length| length > MAX_BLOB_BYTES) {
             return Err(BlobError::Invalid("an object has at most 64 GiB"));
+        }
+        let is_name = |key: &String| {
+            (1..=MAX_KMS_KEY_BYTES).contains(&key.len())
+                && key.bytes().all(|b| b.is_ascii_graphic())
+        };
+        if !self.kms_key.as_ref().is_none_or(is_name) {
+            return Err(BlobError::Invalid(
+                "a key of the provider has 1 to 2,048 visible ASCII characters",
+            ));
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Client-side encryption of recordings: sealed before they leave for the store, opened after they
-//! come back, so that the store never sees audio.
+//! come back, so that the store never sees audio. The embedded store seals its files in the same way.
 //!
 //! A recording is cut into chunks of 64 KiB, each sealed by AES-256-GCM with a nonce that tells its
 //! place and whether it is the last (the STREAM construction; FORMAT.md has every byte). So any range
@@ -24,7 +24,7 @@ pub use customer::{CustomerKey, CustomerKeyError};
 pub use key::DataKey;
 pub use layout::{CHUNK, HEADER_BYTES, sealed_length};
 pub use open::{Opener, read};
-pub use seal::{Sealed, seal};
+pub use seal::{Sealed, Sealer, seal};
 
 /// Why a sealed recording cannot be opened. Never holds key or content.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]

@@ -96,16 +96,47 @@ impl Opener {
         })))
     }
 
-    /// Opens one chunk in its place.
-    fn open_chunk(&self, number: u32, mut chunk: BytesMut) -> Result<Bytes, BlobError> {
+    /// The same from all of these sealed bytes at once, for whoever has them at hand: what was changed
+    /// anywhere among them is [`BlobError::Damaged`], and nothing is given out.
+    pub fn open_at_once(
+        &self,
+        plain: Range<u64>,
+        mut sealed: Vec<u8>,
+    ) -> Result<Bytes, SealingError> {
+        let (first, last) = self.chunks(&plain)?;
+        // Each chunk is opened where it is, then closes up to the one before.
+        let (mut from, mut to) = (0, 0);
+        for number in first..=last {
+            let end = from + self.layout.size(number);
+            let chunk = sealed.get_mut(from..end).ok_or(BlobError::Damaged)?;
+            let length = self.open_in_place(number, chunk)?;
+            sealed.copy_within(from..from + length, to);
+            (from, to) = (end, to + length);
+        }
+        if from != sealed.len() {
+            return Err(BlobError::Damaged.into());
+        }
+        sealed.truncate(to);
+        Ok(self.clip(&plain, first, Bytes::from(sealed)))
+    }
+
+    /// Opens one chunk in its place; answers how many of its bytes are plain ones now.
+    fn open_in_place(&self, number: u32, chunk: &mut [u8]) -> Result<usize, BlobError> {
         let nonce = self.header.nonce(number, number == self.layout.last);
-        let length = self
-            .key
-            .open_in_place(nonce, Aad::from(&self.aad), &mut chunk)
-            .map_err(|_| BlobError::Damaged)?
-            .len();
-        chunk.truncate(length);
-        Ok(chunk.freeze())
+        self.key
+            .open_in_place(nonce, Aad::from(&self.aad), chunk)
+            .map(|plain| plain.len())
+            .map_err(|_| BlobError::Damaged)
+    }
+
+    /// What of `bytes`, which begin with chunk `first`, lies in `plain`.
+    fn clip(&self, plain: &Range<u64>, first: u32, mut bytes: Bytes) -> Bytes {
+        let at = u64::from(first) * CHUNK as u64;
+        let end = plain.end.min(self.layout.plain).saturating_sub(at);
+        bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
+        let start = usize::try_from(plain.start.saturating_sub(at)).unwrap_or(usize::MAX);
+        bytes.advance(start.min(bytes.len()));
+        bytes
     }
 }
 
@@ -126,19 +157,17 @@ impl Reader {
                 return Ok(None);
             }
             let number = self.next;
-            let chunk = self.chunk(self.opener.layout.size(number)).await?;
-            let mut bytes = self.opener.open_chunk(number, chunk)?;
+            let mut chunk = self.chunk(self.opener.layout.size(number)).await?;
+            let length = self.opener.open_in_place(number, &mut chunk)?;
+            chunk.truncate(length);
+            let bytes = chunk.freeze();
             let Some(next) = number.checked_add(1) else {
                 self.plain.start = self.plain.end;
                 return Ok(Some(bytes));
             };
             self.next = next;
             // Only the parts of the first and the last chunk that were asked for.
-            let at = u64::from(number) * CHUNK as u64;
-            let end = usize::try_from(self.plain.end - at).unwrap_or(usize::MAX);
-            bytes.truncate(end);
-            let start = usize::try_from(self.plain.start.saturating_sub(at)).unwrap_or(usize::MAX);
-            bytes.advance(start.min(bytes.len()));
+            let bytes = self.opener.clip(&self.plain, number, bytes);
             if !bytes.is_empty() {
                 return Ok(Some(bytes));
             }

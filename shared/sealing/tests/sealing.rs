@@ -87,7 +87,15 @@ async fn open(
     let needed = opener.sealed_range(&range)?;
     let needed =
         &file[usize::try_from(needed.start).unwrap()..usize::try_from(needed.end).unwrap()];
-    Ok(collect(opener.open(range, pieces(needed, size))?).await)
+    let at_once = opener.open_at_once(range.clone(), needed.to_vec());
+    let streamed = collect(opener.open(range, pieces(needed, size))?).await;
+    // Both ways tell the same.
+    match (at_once, &streamed) {
+        (Ok(bytes), (expected, None)) => assert_eq!(bytes, *expected),
+        (Err(SealingError::Blob(BlobError::Damaged)), (_, Some(BlobError::Damaged))) => {}
+        (at_once, _) => panic!("{:?} at once, {:?} streamed", at_once.err(), streamed.1),
+    }
+    Ok(streamed)
 }
 
 async fn open_all(

@@ -15,24 +15,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use ringfence_ports::{
     BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Clock, ListPage, Listed, OpenUpload,
-    UploadLink,
+    Served, UploadLink, contract::BlobCalls,
 };
 
 /// The most entries of a page, as in S3.
 const PAGE: usize = 1_000;
-
-/// How often a [`MemoryBlobs`] was asked for what a deletion asks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlobCalls {
-    /// Calls of [`Blobs::delete`].
-    pub delete: u64,
-    /// Objects and versions in them.
-    pub deleted: u64,
-    /// Calls of [`Blobs::versions`].
-    pub versions: u64,
-    /// Calls of [`Blobs::open_uploads`].
-    pub open_uploads: u64,
-}
 
 /// A version of an object; `None`: a marker that it was deleted.
 struct Version {
@@ -52,6 +39,10 @@ pub struct MemoryBlobs {
     calls: Mutex<BlobCalls>,
     /// Keys that are not deleted, whoever asks.
     stuck: Mutex<BTreeSet<String>>,
+    /// Keys of the provider that cannot be used.
+    unusable: Mutex<BTreeSet<String>>,
+    /// The provider's keys that objects were put with.
+    kms_keys: Mutex<BTreeMap<String, String>>,
     /// Calls of a deletion that fail, counted from now; `true`: after having been done.
     faults: Mutex<BTreeMap<u64, bool>>,
     next_call: AtomicU64,
@@ -73,6 +64,8 @@ impl MemoryBlobs {
             next_version: AtomicU64::new(1),
             calls: Mutex::default(),
             stuck: Mutex::default(),
+            unusable: Mutex::default(),
+            kms_keys: Mutex::default(),
             faults: Mutex::default(),
             next_call: AtomicU64::new(0),
         }
@@ -112,6 +105,20 @@ impl MemoryBlobs {
         } else {
             lock(&self.stuck).remove(key);
         }
+    }
+
+    /// Whether this key of the provider's is usable, from now on, as if somebody had disabled it.
+    pub fn disable(&self, kms_key: &str, disabled: bool) {
+        if disabled {
+            lock(&self.unusable).insert(kms_key.to_owned());
+        } else {
+            lock(&self.unusable).remove(kms_key);
+        }
+    }
+
+    /// The provider's key that an object was last put with; `None`: the store's own.
+    pub fn kms_key(&self, key: &str) -> Option<String> {
+        lock(&self.kms_keys).get(key).cloned()
     }
 
     /// The call of a deletion after `skip` others from now fails, before or `after` it was done.
@@ -297,6 +304,13 @@ impl Blobs for MemoryBlobs {
         if !fits {
             return Err(BlobError::Mismatch);
         }
+        match meta.kms_key {
+            Some(kms_key) if lock(&self.unusable).contains(&kms_key) => {
+                return Err(BlobError::Key("KMS.DisabledException".to_owned()));
+            }
+            Some(kms_key) => drop(lock(&self.kms_keys).insert(key.to_owned(), kms_key)),
+            None => drop(lock(&self.kms_keys).remove(key)),
+        }
         Ok(self.store(key, meta.content_type, whole.into()))
     }
 
@@ -358,9 +372,19 @@ impl Blobs for MemoryBlobs {
         self.failing(|| lock(&self.uploads).retain(|open| open != upload))
     }
 
-    async fn link(&self, key: &str, ttl: Duration, _: Option<&str>) -> Result<String, BlobError> {
+    async fn link(
+        &self,
+        key: &str,
+        ttl: Duration,
+        served: Served<'_>,
+    ) -> Result<String, BlobError> {
         self.links.fetch_add(1, Ordering::SeqCst);
-        self.url("get", key, ttl)
+        let mut url = self.url("get", key, ttl)?;
+        if let Some(kind) = served.content_type {
+            // Before what says until when it is good.
+            url = url.replace("?until=", &format!("?type={kind}&until="));
+        }
+        Ok(url)
     }
 
     async fn upload_link(
@@ -369,9 +393,14 @@ impl Blobs for MemoryBlobs {
         meta: &BlobMeta,
         ttl: Duration,
     ) -> Result<UploadLink, BlobError> {
+        let mut headers = vec![("content-type".to_owned(), meta.content_type.clone())];
+        if let Some(kms_key) = &meta.kms_key {
+            let name = "x-amz-server-side-encryption-aws-kms-key-id";
+            headers.push((name.to_owned(), kms_key.clone()));
+        }
         Ok(UploadLink {
             url: self.url("put", key, ttl)?,
-            headers: vec![("content-type".to_owned(), meta.content_type.clone())],
+            headers,
         })
     }
 }

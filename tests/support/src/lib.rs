@@ -38,7 +38,7 @@ use ringfence_webhook::{
 };
 use tower::ServiceExt;
 
-pub use blobs::{BlobCalls, MemoryBlobs};
+pub use blobs::MemoryBlobs;
 pub use people::SignedIn;
 pub use pins::CountingPins;
 pub use post::{Handling, Postbox};

@@ -2,10 +2,10 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, Path, Request, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header};
+use http::StatusCode;
 use ringfence_domain::{access::Scope, deletion};
 use ringfence_http::{AppState, Authenticated, Code, Problem, StrictJson, problem::ProblemBody};
 use serde::Deserialize;
@@ -48,17 +48,10 @@ pub(crate) async fn delete(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((account, recording)): Path<(String, String)>,
-    request: Request,
+    body: Result<Option<StrictJson<DeleteRequest>>, Problem>,
 ) -> Result<Response, Problem> {
     let config = app.account(&caller, Scope::DeletionWrite, &account).await?;
-    // Many clients cannot send a body with DELETE.
-    let body = if request.headers().contains_key(header::CONTENT_TYPE) {
-        StrictJson::<DeleteRequest>::from_request(request, &())
-            .await?
-            .0
-    } else {
-        DeleteRequest::default()
-    };
+    let body = body?.map_or_else(DeleteRequest::default, |body| body.0);
     let reason = body.reason.unwrap_or_else(|| DEFAULT_REASON.to_owned());
     let job = app
         .delete_recording(&config.account.id, &recording, reason, &caller.actor())

@@ -11,7 +11,7 @@ use ringfence_domain::{
     recording::Facts,
 };
 use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
-use ringfence_ports::{SystemClock, SystemRandom};
+use ringfence_ports::{Blobs as _, SystemClock, SystemRandom, contract::CountedBlobs};
 use ringfence_webhook::{Policy, Sender, target::SystemResolver};
 use serde_json::json;
 
@@ -73,6 +73,29 @@ fn memory() -> (u64, u64) {
     (field("VmRSS:"), field("VmHWM:"))
 }
 
+/// What the run below may take beside what it had before it began, KiB: however many recordings there are.
+const MOST_KIB: u64 = 32 * 1024;
+
+/// The run below with two thousand, in a process of its own: its memory is nobody else's.
+#[test]
+fn two_thousand_on_the_embedded_default_cost_as_little_each() {
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "many::a_hundred_thousand_on_the_embedded_default",
+        ])
+        .args(["--ignored", "--nocapture"])
+        .env("RINGFENCE_DELETIONS", "2000")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+}
+
 /// On the embedded default, files and all. `RINGFENCE_DELETIONS` says how many; a hundred thousand unless
 /// set:
 ///
@@ -98,6 +121,7 @@ async fn a_hundred_thousand_on_the_embedded_default() {
         ringfence_webhook::send::Options::default(),
     )
     .unwrap();
+    let blobs = Arc::new(CountedBlobs::new(store.blobs()));
     let app = App::new(
         store.clone(),
         store.clone(),
@@ -106,7 +130,7 @@ async fn a_hundred_thousand_on_the_embedded_default() {
         Arc::new(SystemRandom::new()),
         sender,
     )
-    .with_blobs(store.blobs());
+    .with_blobs(blobs.clone());
     let app = Arc::new(app);
     let actor = Actor::system();
     let agency = app.create_agency("Agency", &actor).await.unwrap().value.id;
@@ -160,6 +184,7 @@ async fn a_hundred_thousand_on_the_embedded_default() {
     // "5" starts the most resident anew (proc(5)).
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let (before, _) = memory();
+    blobs.take();
     let began = std::time::Instant::now();
     let job = app
         .delete_recordings(&account, order, &actor)
@@ -187,4 +212,21 @@ async fn a_hundred_thousand_on_the_embedded_default() {
     );
     assert_eq!(receipt.receipt.deleted, count.cast_unsigned());
     assert_eq!(receipt.receipt.planned, count.cast_unsigned());
+    let calls = blobs.take();
+    println!("{calls:?}");
+    let count = count.cast_unsigned();
+    assert_eq!(calls.deleted, count);
+    // At most 1.1 for a thousand objects.
+    assert!(calls.delete * 1_000 * 10 <= count * 11, "{calls:?}");
+    // To verify a thousand: one look for open uploads, one for versions that are left. Nothing else is asked.
+    let looks = calls.versions + calls.open_uploads;
+    assert!(looks <= 2 * count.div_ceil(1_000), "{calls:?}");
+    assert_eq!(calls.others, 0, "{calls:?}");
+    assert!(
+        most.saturating_sub(before) <= MOST_KIB,
+        "{most} KiB, {before} before"
+    );
+    assert_eq!(blobs.inner().remove_orphans().await, Ok(0));
+    let left = blobs.inner().list("", None).await.unwrap();
+    assert!(left.items.is_empty());
 }

@@ -172,7 +172,7 @@ async fn audio_is_where_the_store_says_and_each_request_is_noted() {
     assert_eq!(whole.status, 302);
     let url = whole.headers["location"].to_str().unwrap();
     assert!(
-        url.contains(&recording) && url.ends_with("?until=1769846460"),
+        url.contains(&recording) && url.ends_with("until=1769846460"),
         "for a minute: {url}"
     );
     world.test.clock.advance(std::time::Duration::from_secs(61));
@@ -185,7 +185,7 @@ async fn audio_is_where_the_store_says_and_each_request_is_noted() {
         again.headers["location"]
             .to_str()
             .unwrap()
-            .ends_with("?until=1769846521")
+            .ends_with("until=1769846521")
     );
     let outside = world
         .visit("GET", &audio, &[("range", "bytes=999999-")])
@@ -213,8 +213,13 @@ async fn audio_is_where_the_store_says_and_each_request_is_noted() {
         302
     );
     let heard = world.listens(&recording).await;
-    assert!(heard[0]["user"].as_str().unwrap().starts_with("key_"));
-    assert!(heard[0].get("link").is_none());
+    let by_key = heard.iter().find(|entry| entry.get("link").is_none());
+    assert!(
+        by_key.unwrap()["user"]
+            .as_str()
+            .unwrap()
+            .starts_with("key_")
+    );
 }
 
 #[tokio::test]
@@ -234,4 +239,42 @@ async fn the_pages_files_are_there() {
             (200, kind)
         );
     }
+}
+
+#[tokio::test]
+async fn however_often_a_link_is_played_the_log_grows_by_the_minute() {
+    let world = World::new().await;
+    let recording = world.recording().await;
+    let (path, link) = world.link(&recording).await;
+    let audio = format!("{path}/audio");
+    let play = async |from: u32| {
+        let range = format!("bytes={from}-{}", from + 99);
+        let answer = world.visit("GET", &audio, &[("range", &range)]).await;
+        assert_eq!(answer.status, 302);
+    };
+    // Somebody with the link and a loop.
+    for n in 0..150 {
+        play(n * 500).await;
+    }
+    let heard = world.listens(&recording).await;
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(heard[0]["link"], json!(link));
+    assert_eq!(
+        (&heard[0]["from_byte"], &heard[0]["to_byte"]),
+        (&json!(0), &json!(149 * 500 + 100))
+    );
+    assert!((2..=16).contains(&heard[0]["parts"].as_array().unwrap().len()));
+    // The next minute, and a player that asks for one part after the other.
+    world.test.clock.advance(std::time::Duration::from_mins(1));
+    for n in 0..50 {
+        play(n * 100).await;
+    }
+    let heard = world.listens(&recording).await;
+    assert_eq!(heard.len(), 2);
+    assert_eq!(
+        (&heard[0]["from_byte"], &heard[0]["to_byte"]),
+        (&json!(0), &json!(5_000))
+    );
+    assert!(heard[0].get("parts").is_none(), "{:?}", heard[0]);
+    assert_eq!(heard[1]["at"], "2026-01-31T08:00:00Z");
 }

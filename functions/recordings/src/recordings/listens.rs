@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 /// Read who listened to a recording
 ///
-/// Newest first: when, by which link or with which API key, from where, and what was asked for. Needs
-/// the scope `recordings:read`.
+/// Newest first: when, by which link or with which API key, from where, and what was asked for. What one
+/// listener asks for within a minute is one entry: `from_second` and `to_second` hold all of it, and where it was
+/// more than one part, `parts` has each. Needs the scope `recordings:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/recordings/{recording}/listens",

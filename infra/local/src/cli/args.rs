@@ -37,6 +37,8 @@ pub enum Command {
     /// Make, list and revoke API keys, while the server is stopped
     #[command(subcommand)]
     Key(Key),
+    /// Add a master key, while the server is stopped: everything is sealed under it from then on
+    RotateKey(Folder),
     /// Verify an exported change history, offline
     #[command(subcommand)]
     History(History),

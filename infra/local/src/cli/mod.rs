@@ -11,6 +11,7 @@ mod listen;
 mod log;
 mod outbox;
 mod receiver;
+mod rotate_key;
 mod serve;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ pub fn run() -> ExitCode {
         None => run_async(serve::serve(args.serve)),
         Some(Command::Serve(serve)) => run_async(serve::serve(serve)),
         Some(Command::Key(key)) => run_async(key::key(key)),
+        Some(Command::RotateKey(folder)) => rotate_key::rotate_key(&folder),
         Some(Command::History(history)) => history::history(history),
         Some(Command::Invite(args)) => run_async(invite::invite(args)),
         Some(Command::Outbox(outbox)) => outbox::outbox(&outbox),

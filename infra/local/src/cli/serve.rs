@@ -208,7 +208,7 @@ fn first_request(origin: &str) -> Vec<String> {
     let (path, data) = if Path::new(SAMPLE_FILE).exists() {
         ("ingest/freeswitch", format!("--data-binary @{SAMPLE_FILE}"))
     } else {
-        let event = r#"{"type":"recording.available","id":"first","data":{"call_id":"call-1","recording":{"id":"rec-1"}}}"#;
+        let event = r#"{"type":"cdr.created","id":"first","data":{"call_id":"call-1","from":"+14155550123","to":"+14155550100","started_at":"2026-01-31T09:14:55Z","duration":42,"disposition":"answered"}}"#;
         ("events", format!("-d '{event}'"))
     };
     vec![

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use ringfence_embedded::{Embedded, Options, Pump, PumpOptions};
 use ringfence_local::{blobs, server};
 use ringfence_ports::{
-    BlobMeta, Blobs as _, Consumer, OBJECTS, Received,
+    BlobMeta, Blobs as _, Consumer, OBJECTS, Received, Served,
     contract::{self, TestClock},
 };
 use tokio::{
@@ -122,7 +122,12 @@ async fn answers_say_how_to_treat_them() {
     let bytes = Box::pin(futures_util::stream::iter([Ok("<script>".into())]));
     web.store.blobs().put("a", meta, bytes).await.unwrap();
     let ttl = Duration::from_mins(1);
-    let link = web.store.blobs().link("a", ttl, None).await.unwrap();
+    let link = web
+        .store
+        .blobs()
+        .link("a", ttl, Served::default())
+        .await
+        .unwrap();
     let head = |method: &str, extra: &str| {
         format!("{method} {link} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{extra}\r\n")
     };
@@ -172,7 +177,7 @@ async fn an_upload_says_its_length_and_keeps_to_it() {
     let meta = BlobMeta {
         content_type: "audio/wav".to_owned(),
         length: Some(3),
-        sha256: None,
+        ..BlobMeta::default()
     };
     let ttl = Duration::from_mins(1);
     let link = web

@@ -16,6 +16,7 @@ fn help_names_every_command_and_option() {
     for word in [
         "serve",
         "key",
+        "rotate-key",
         "history",
         "listen",
         "demo",

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ring::digest;
 use ringfence_ports::{BlobError, BlobHead, BlobMeta, Blobs as _, OpenUpload};
 
-use super::{S3Blobs, SHA256, check, finish, hex, sha256, strange};
+use super::{S3Blobs, SHA256, check, encryption, finish, hex, sha256, strange};
 use crate::retry::Patience;
 
 /// A multipart upload under way. Whatever way it ends without being completed, it is given up; if even
@@ -39,6 +39,9 @@ impl Upload {
                     meta.sha256
                         .map(|sha256| [(SHA256.to_owned(), hex(&sha256))].into()),
                 )
+                .set_server_side_encryption(encryption(meta))
+                .set_ssekms_key_id(meta.kms_key.clone())
+                .set_bucket_key_enabled(meta.kms_key.as_ref().map(|_| true))
                 .send()
                 .await;
             match sent {

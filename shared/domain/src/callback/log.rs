@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ringfence_pii::Sweep;
-use ringfence_ports::{Key, MAX_KEY_BYTES, Op, Put, Query, Row, StoreError, Unit, When};
-use serde::Serialize;
+use ringfence_ports::{Key, Op, Put, Row, StoreError, Unit, When};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
@@ -15,12 +15,14 @@ use super::{
 };
 use crate::{
     App,
-    access::{to_doc, to_value},
-    event::{Event, Subject},
+    access::{parse_doc, to_doc, to_value},
+    calls::CallError,
+    event::{Event, EventType},
     history::{Action, Actor, Change},
     id,
     ingest::StoredEvent,
-    keyspace::{self, SHARDS},
+    keyspace,
+    merge::{MAX_LOOKED_AT, Merge},
     settings::{AccountConfig, EndpointKind, EndpointState},
 };
 
@@ -61,12 +63,6 @@ pub struct DeliveryDetail {
     pub content_type: Option<&'static str>,
 }
 
-/// How many rows one page may look at: a bound on its cost, whatever the filter.
-const MAX_LOOKED_AT: usize = 2_000;
-
-/// How many days without a hit one page looks through.
-const MAX_DAYS: usize = 62;
-
 /// Why something could not be done with a delivery or callback.
 #[derive(Debug, thiserror::Error)]
 pub enum CallbackError {
@@ -101,7 +97,7 @@ impl App {
         filter: &Filter,
         limit: usize,
         before: Option<&str>,
-    ) -> Result<LogPage, StoreError> {
+    ) -> Result<LogPage, CallError> {
         let mut page = self
             .matching_deliveries(&config.account.id, filter, limit, before)
             .await?;
@@ -135,164 +131,58 @@ impl App {
     }
 
     /// The same with the responses of receivers as they are stored.
-    pub(crate) async fn matching_deliveries(
+    async fn matching_deliveries(
+        &self,
+        account: &str,
+        filter: &Filter,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<LogPage, CallError> {
+        if let Some(call) = &filter.call {
+            return self
+                .deliveries_of_call(account, call, filter, limit, before)
+                .await;
+        }
+        Ok(self
+            .deliveries_of_time(account, filter, limit, before)
+            .await?)
+    }
+
+    /// The same whatever call they are about.
+    pub(crate) async fn deliveries_of_time(
         &self,
         account: &str,
         filter: &Filter,
         limit: usize,
         before: Option<&str>,
     ) -> Result<LogPage, StoreError> {
-        if let Some(call) = &filter.call {
-            return self
-                .deliveries_of_call(account, call, filter, limit, before)
-                .await;
-        }
-        let until = filter.until.map(|at| id::floor(id::Kind::Delivery, at));
-        let upper = match (before, &until) {
-            (Some(before), Some(until)) => Some(before.min(until.as_str()).to_owned()),
-            (Some(before), None) => Some(before.to_owned()),
-            (None, until) => until.clone(),
+        let page = Merge::new(
+            id::Kind::Delivery,
+            filter.since,
+            filter.until,
+            before,
+            limit,
+        );
+        let take = |row: &Row| {
+            let delivery = Delivery::from_row(row)?;
+            Ok(Some(delivery).filter(|delivery| matches(filter, delivery)))
         };
-        let lower = filter.since.map(|at| id::floor(id::Kind::Delivery, at));
-        match filter.status {
+        let table = &*self.table;
+        let page = match filter.status {
             Some(status) if !matches!(status, Status::Delivered) => {
-                let partitions = (0..SHARDS)
-                    .map(|s| keyspace::open_partition(account, status.as_str(), s))
-                    .collect();
-                let mut page = LogPage {
-                    deliveries: Vec::new(),
-                    next: None,
-                };
-                self.collect(Some(0), partitions, lower, upper, filter, limit, &mut page)
-                    .await?;
-                Ok(page)
+                let shard = |shard| keyspace::open_partition(account, status.as_str(), shard);
+                page.index(table, 0, shard, take).await?
             }
             _ => {
-                self.deliveries_by_day(account, filter, limit, lower, upper)
-                    .await
+                let shard = |day: &str, shard| keyspace::delivery_partition(account, day, shard);
+                let days = keyspace::active_days(account);
+                page.days(table, days, shard, take).await?
             }
-        }
-    }
-
-    async fn deliveries_by_day(
-        &self,
-        account: &str,
-        filter: &Filter,
-        limit: usize,
-        lower: Option<String>,
-        upper: Option<String>,
-    ) -> Result<LogPage, StoreError> {
-        let day_of = |id: &String| id::time_of(id::Kind::Delivery, id).map(keyspace::day);
-        let days = self
-            .table
-            .query(Query {
-                from: lower.as_ref().and_then(day_of),
-                // The day of the upper bound itself is looked at: `~` sorts behind every day.
-                to: upper.as_ref().and_then(day_of).map(|day| day + "~"),
-                descending: true,
-                limit: MAX_DAYS,
-                ..Query::partition(keyspace::active_days(account))
-            })
-            .await?;
-        let mut page = LogPage {
-            deliveries: Vec::new(),
-            next: None,
         };
-        let mut last_day = None;
-        for row in &days.rows {
-            let day = row.key.sk.as_str();
-            let partitions = (0..SHARDS)
-                .map(|s| keyspace::delivery_partition(account, day, s))
-                .collect();
-            page.next = None;
-            let more = self
-                .collect(
-                    None,
-                    partitions,
-                    lower.clone(),
-                    upper.clone(),
-                    filter,
-                    limit,
-                    &mut page,
-                )
-                .await?;
-            if more {
-                return Ok(page);
-            }
-            last_day = Some(day.to_owned());
-        }
-        page.next = match (days.next, last_day) {
-            (Some(_), Some(day)) => day_start(&day).map(|at| id::floor(id::Kind::Delivery, at)),
-            _ => None,
-        };
-        Ok(page)
-    }
-
-    /// Merges the partitions, newest first, into `page` until it is full or has looked at enough.
-    /// Answers whether it stopped for that; `page.next` then says where.
-    #[allow(clippy::too_many_arguments, reason = "one search, spelled out")]
-    async fn collect(
-        &self,
-        index: Option<u8>,
-        partitions: Vec<String>,
-        lower: Option<String>,
-        upper: Option<String>,
-        filter: &Filter,
-        limit: usize,
-        page: &mut LogPage,
-    ) -> Result<bool, StoreError> {
-        let mut looked_at = 0;
-        let mut upper = upper;
-        loop {
-            // Each partition may hold the whole rest of the page.
-            let want = (limit - page.deliveries.len()).clamp(1, 100);
-            let queries = partitions.iter().map(|partition| {
-                let base = match index {
-                    Some(index) => Query::index(index, partition.clone()),
-                    None => Query::partition(partition.clone()),
-                };
-                self.table.query(Query {
-                    from: lower.clone(),
-                    to: upper.clone(),
-                    descending: true,
-                    limit: want,
-                    ..base
-                })
-            });
-            let mut rows: Vec<Row> = Vec::new();
-            // Below the largest last id of a partition that has more, the merge is not complete.
-            let mut horizon: Option<String> = None;
-            for result in futures_util::future::join_all(queries).await {
-                let result = result?;
-                if let (Some(_), Some(last)) = (&result.next, result.rows.last()) {
-                    horizon = horizon.max(Some(last.key.sk.clone()));
-                }
-                rows.extend(result.rows);
-            }
-            rows.sort_by(|a, b| b.key.sk.cmp(&a.key.sk));
-            for row in rows {
-                if horizon
-                    .as_ref()
-                    .is_some_and(|horizon| row.key.sk < *horizon)
-                {
-                    break;
-                }
-                looked_at += 1;
-                let delivery = Delivery::from_row(&row)?;
-                let stop_at = delivery.id.clone();
-                if matches(filter, &delivery) {
-                    page.deliveries.push(delivery);
-                }
-                if page.deliveries.len() >= limit || looked_at >= MAX_LOOKED_AT {
-                    page.next = Some(stop_at);
-                    return Ok(true);
-                }
-            }
-            match horizon {
-                None => return Ok(false),
-                Some(last) => upper = Some(last),
-            }
-        }
+        Ok(LogPage {
+            deliveries: page.items,
+            next: page.next,
+        })
     }
 
     /// All deliveries of a call stand on the events of its partition.
@@ -303,77 +193,48 @@ impl App {
         filter: &Filter,
         limit: usize,
         before: Option<&str>,
-    ) -> Result<LogPage, StoreError> {
+    ) -> Result<LogPage, CallError> {
         let mut found = Vec::new();
-        for row in self.event_rows(account, Subject::Call(call)).await? {
-            let stored = stored_event(&row)?;
-            let Some(id) = stored.delivery else { continue };
-            if before.is_some_and(|before| id.as_str() >= before) {
-                continue;
+        self.events_of_call(account, call, |row| {
+            let stored = stored_event(row)?;
+            if let Some(id) = stored.delivery
+                && before.is_none_or(|before| id.as_str() < before)
+            {
+                let Told { id: event, kind } = parse_doc(stored.event.get())?;
+                found.push((id, event, kind));
             }
-            let event: Event = Event::from_json(stored.event.get())
-                .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))?;
-            found.push((id, event));
-        }
+            Ok(())
+        })
+        .await?;
         found.sort_by(|a, b| b.0.cmp(&a.0));
-        let keys: Vec<Key> = found
-            .iter()
-            .filter_map(|(id, _)| keyspace::delivery(account, id))
-            .collect();
-        let mut rows = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(100) {
-            rows.extend(self.table.get_many(keys).await?);
-        }
         let mut page = LogPage {
             deliveries: Vec::new(),
             next: None,
         };
-        for ((id, event), row) in found.into_iter().zip(rows) {
-            let delivery = match row {
-                Some(row) => Delivery::from_row(&row)?,
-                None => queued(account, id, &event),
-            };
-            if !matches(filter, &delivery) {
-                continue;
+        let mut looked_at = 0;
+        for found in found.chunks(100) {
+            let keys: Vec<Key> = found
+                .iter()
+                .filter_map(|(id, _, _)| keyspace::delivery(account, id))
+                .collect();
+            let rows = self.table.get_many(&keys).await?;
+            for ((id, event, kind), row) in found.iter().zip(rows) {
+                if page.deliveries.len() >= limit || looked_at >= MAX_LOOKED_AT {
+                    return Ok(page);
+                }
+                looked_at += 1;
+                page.next = Some(id.clone());
+                let delivery = match row {
+                    Some(row) => Delivery::from_row(&row)?,
+                    None => queued(account, id, call, event, *kind),
+                };
+                if matches(filter, &delivery) {
+                    page.deliveries.push(delivery);
+                }
             }
-            if page.deliveries.len() >= limit {
-                page.next = page
-                    .deliveries
-                    .last()
-                    .map(|last: &Delivery| last.id.clone());
-                break;
-            }
-            page.deliveries.push(delivery);
         }
+        page.next = None;
         Ok(page)
-    }
-
-    /// The rows of all events of a call or task.
-    pub(crate) async fn event_rows(
-        &self,
-        account: &str,
-        subject: Subject<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let partition = keyspace::subject_partition(account, subject);
-        if partition.len() > MAX_KEY_BYTES {
-            // No event can have such an id.
-            return Ok(Vec::new());
-        }
-        let mut rows = Vec::new();
-        let mut query = Query {
-            from: Some("evt/".to_owned()),
-            to: Some("evt0".to_owned()),
-            limit: 1000,
-            ..Query::partition(partition)
-        };
-        loop {
-            let page = self.table.query(query.clone()).await?;
-            rows.extend(page.rows);
-            let Some(next) = page.next else {
-                return Ok(rows);
-            };
-            query.after = Some(next);
-        }
     }
 
     /// One delivery with its body, as it may be shown: masked when the console or the callbacks are.
@@ -532,7 +393,7 @@ impl App {
         for _ in 0..8 {
             let row = self.table.get(&key).await?;
             let before = match &row {
-                Some(row) => crate::access::parse_doc::<EndpointState>(&row.doc)?,
+                Some(row) => parse_doc::<EndpointState>(&row.doc)?,
                 None => EndpointState::default(),
             };
             let when = row
@@ -629,14 +490,14 @@ fn matches(filter: &Filter, delivery: &Delivery) -> bool {
             .is_none_or(|until| delivery.id < id::floor(id::Kind::Delivery, until))
 }
 
-fn queued(account: &str, id: String, event: &Event) -> Delivery {
+fn queued(account: &str, id: &str, call: &str, event: &str, kind: EventType) -> Delivery {
     Delivery {
-        id,
+        id: id.to_owned(),
         account: account.to_owned(),
-        kind: event.event_type.kind().into(),
-        event_type: event.event_type.as_str().to_owned(),
-        event_id: event.id.clone(),
-        about: About::from(event.subject()),
+        kind: kind.kind().into(),
+        event_type: kind.as_str().to_owned(),
+        event_id: event.to_owned(),
+        about: About::Call(call.to_owned()),
         status: Status::Queued,
         reason: None,
         attempts: Vec::new(),
@@ -650,12 +511,15 @@ fn queued(account: &str, id: String, event: &Event) -> Delivery {
     }
 }
 
+/// What of a stored event tells of its delivery.
+#[derive(Deserialize)]
+struct Told {
+    id: String,
+    #[serde(rename = "type")]
+    kind: EventType,
+}
+
 pub(crate) fn stored_event(row: &Row) -> Result<StoredEvent<'_>, StoreError> {
     serde_json::from_str(&row.doc)
         .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))
-}
-
-fn day_start(day: &str) -> Option<Timestamp> {
-    let date = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
-    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }

@@ -1,8 +1,17 @@
 //! What a file is, by its first bytes: whoever sends one may say anything of it.
 
+mod mp4;
+
+use futures_util::{StreamExt as _, stream};
+use ringfence_ports::{BlobError, ByteStream};
+
 /// How many bytes of a file decide what it is. Chunks that stand before the format of a WAV (`JUNK`,
 /// `bext`) are a kilobyte or less.
 pub const HEAD_BYTES: u64 = 4_096;
+
+/// How many are looked at where those do not: an MPEG-4 file with its index first, which grows with its
+/// length; that of two hours of AAC has half as many.
+pub const MAX_HEAD_BYTES: u64 = 1024 * 1024;
 
 /// Audio that browsers play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,22 +64,77 @@ impl AudioFormat {
         }
     }
 
-    /// What begins with these bytes (up to [`HEAD_BYTES`]); `None`: not audio that is taken.
-    pub fn sniff(head: &[u8]) -> Option<Self> {
-        if is_wav(head) {
-            Some(Self::Wav)
-        } else if is_ogg(head) {
-            Some(Self::Ogg)
-        } else if is_flac(head) {
-            Some(Self::Flac)
-        } else if is_m4a(head) {
-            Some(Self::M4a)
-        } else if is_mp3(head) {
-            Some(Self::Mp3)
+    /// What begins with these bytes: at least [`HEAD_BYTES`] of them, or all that there are.
+    pub fn sniff(head: &[u8]) -> Sniffed {
+        let start = usize::try_from(HEAD_BYTES).ok().and_then(|n| head.get(..n));
+        let start = start.unwrap_or(head);
+        let format = if is_wav(start) {
+            Self::Wav
+        } else if is_ogg(start) {
+            Self::Ogg
+        } else if is_flac(start) {
+            Self::Flac
+        } else if is_mp3(start) {
+            Self::Mp3
         } else {
-            None
+            return match mp4::look(head) {
+                Look::Audio => Sniffed::Audio(Self::M4a),
+                Look::More if (head.len() as u64) < MAX_HEAD_BYTES => Sniffed::More,
+                Look::More | Look::Other => Sniffed::Other,
+            };
+        };
+        Sniffed::Audio(format)
+    }
+}
+
+/// What the first bytes of a file say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sniffed {
+    /// Audio that is taken.
+    Audio(AudioFormat),
+    /// Not audio that is taken.
+    Other,
+    /// Perhaps: [`MAX_HEAD_BYTES`] tell, or all that there are, if these are fewer.
+    More,
+}
+
+impl Sniffed {
+    /// The format, if it is known to be audio.
+    pub const fn format(self) -> Option<AudioFormat> {
+        match self {
+            Self::Audio(format) => Some(format),
+            Self::Other | Self::More => None,
         }
     }
+}
+
+/// What the first bytes of an MPEG-4 file say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Audio,
+    Other,
+    More,
+}
+
+/// Reads as much of the start of a stream as tells what it is: those bytes, which are gone from the stream, and
+/// what they are ([`Sniffed::More`]: it ended first, or is too long to tell). Holds [`MAX_HEAD_BYTES`] and one part.
+pub(super) async fn sniff_stream(bytes: &mut ByteStream) -> Result<(Vec<u8>, Sniffed), BlobError> {
+    // It is asked again, here and by who goes on with it, after it has ended.
+    let taken = std::mem::replace(bytes, Box::pin(stream::empty()));
+    *bytes = Box::pin(taken.fuse());
+    let mut head = Vec::new();
+    for limit in [HEAD_BYTES, MAX_HEAD_BYTES] {
+        while (head.len() as u64) < limit
+            && let Some(part) = bytes.next().await
+        {
+            head.extend_from_slice(&part?);
+        }
+        let sniffed = AudioFormat::sniff(&head);
+        if sniffed != Sniffed::More {
+            return Ok((head, sniffed));
+        }
+    }
+    Ok((head, Sniffed::More))
 }
 
 fn le16(bytes: &[u8], at: usize) -> Option<u16> {
@@ -140,32 +204,6 @@ fn is_ogg(head: &[u8]) -> bool {
 /// RFC 9639: the marker, then the block STREAMINFO of 34 bytes.
 fn is_flac(head: &[u8]) -> bool {
     head.starts_with(b"fLaC") && matches!(head.get(4..8), Some([0 | 0x80, 0, 0, 34]))
-}
-
-/// ISO/IEC 14496-12: the box `ftyp` with a brand of audio.
-fn is_m4a(head: &[u8]) -> bool {
-    let Some(length) = head
-        .get(..4)
-        .and_then(|b| b.try_into().ok())
-        .map(u32::from_be_bytes)
-    else {
-        return false;
-    };
-    let length = usize::try_from(length)
-        .unwrap_or(usize::MAX)
-        .min(head.len());
-    if head.get(4..8) != Some(b"ftyp") {
-        return false;
-    }
-    let brands = head
-        .get(8..length)
-        .unwrap_or_default()
-        .chunks_exact(4)
-        .enumerate();
-    // The second field is the minor version, no brand.
-    brands
-        .filter(|(at, _)| *at != 1)
-        .any(|(_, brand)| matches!(brand, b"M4A " | b"M4B "))
 }
 
 /// ISO/IEC 11172-3: two frames of layer III one after the other, behind a tag of `ID3v2` perhaps. Of a
@@ -244,22 +282,25 @@ mod tests {
     fn wav_is_taken_with_pcm_and_both_laws() {
         for format in [1, 6, 7] {
             assert_eq!(
-                AudioFormat::sniff(&wav(format, b"")),
+                AudioFormat::sniff(&wav(format, b"")).format(),
                 Some(AudioFormat::Wav)
             );
             assert_eq!(
-                AudioFormat::sniff(&wav(format, b"JUNK\x03\0\0\0abc\0")),
+                AudioFormat::sniff(&wav(format, b"JUNK\x03\0\0\0abc\0")).format(),
                 Some(AudioFormat::Wav)
             );
         }
         // MS-ADPCM and GSM 6.10 do not play in browsers.
         for format in [2, 49] {
-            assert_eq!(AudioFormat::sniff(&wav(format, b"")), None);
+            assert_eq!(AudioFormat::sniff(&wav(format, b"")), Sniffed::Other);
         }
         let mut extensible = wav(0xfffe, b"");
         extensible.extend([0; 40]);
         extensible[44..46].copy_from_slice(&7_u16.to_le_bytes());
-        assert_eq!(AudioFormat::sniff(&extensible), Some(AudioFormat::Wav));
+        assert_eq!(
+            AudioFormat::sniff(&extensible).format(),
+            Some(AudioFormat::Wav)
+        );
     }
 
     #[test]
@@ -292,7 +333,11 @@ mod tests {
             ),
             (frames, AudioFormat::Mp3),
         ] {
-            assert_eq!(AudioFormat::sniff(&file), Some(format), "{format:?}");
+            assert_eq!(
+                AudioFormat::sniff(&file).format(),
+                Some(format),
+                "{format:?}"
+            );
         }
     }
 
@@ -317,7 +362,7 @@ mod tests {
             b"ID3\x04\0\0\0\0\0\0<script>alert(1)</script>".to_vec(),
             b"ID3\x04\0\0\0\0\x7f\x7f<script>alert(1)</script>".to_vec(),
         ] {
-            assert_eq!(AudioFormat::sniff(&file), None, "{file:?}");
+            assert_eq!(AudioFormat::sniff(&file).format(), None, "{file:?}");
         }
     }
 
@@ -331,5 +376,47 @@ mod tests {
             assert_eq!(AudioFormat::from_content_type(name), Some(format));
         }
         assert_eq!(AudioFormat::from_content_type("text/html"), None);
+    }
+
+    async fn sniffed(file: &[u8], part: usize) -> (Vec<u8>, Option<AudioFormat>, usize) {
+        let parts: Vec<Result<bytes::Bytes, BlobError>> = file
+            .chunks(part)
+            .map(|part| Ok(bytes::Bytes::copy_from_slice(part)))
+            .collect();
+        let mut stream: ByteStream = Box::pin(stream::iter(parts));
+        let (head, sniffed) = sniff_stream(&mut stream).await.unwrap();
+        let mut rest = 0;
+        while let Some(part) = stream.next().await {
+            rest += part.unwrap().len();
+        }
+        (head, sniffed.format(), rest)
+    }
+
+    #[tokio::test]
+    async fn of_a_stream_no_more_is_held_than_tells_what_it_is() {
+        // The pictures in front of the music do not matter, however the bytes come.
+        let mut mp3 = b"ID3\x03\0\0\0\x06\0\0".to_vec();
+        mp3.resize(200_000, b'p');
+        for part in [1_000, 4_096, 65_536, 1 << 20] {
+            let (head, format, rest) = sniffed(&mp3, part).await;
+            assert_eq!(format, Some(AudioFormat::Mp3), "{part}");
+            assert!(head.len() < 4_096 + part);
+            assert_eq!(head.len() + rest, mp3.len());
+        }
+        // An index of half a megabyte, and one that never ends.
+        for (samples, expected) in [(500_000, Some(AudioFormat::M4a)), (1_100_000, None)] {
+            let index = mp4::tests::moov(&[(b"soun", b"mp4a")], samples);
+            let mut file = [mp4::tests::ftyp(&[b"isom"]), index].concat();
+            file.resize(file.len() + 100_000, 7);
+            for part in [1_000, 1 << 20] {
+                let (head, format, rest) = sniffed(&file, part).await;
+                assert_eq!(format, expected, "{samples} in {part}");
+                assert!(head.len() as u64 <= MAX_HEAD_BYTES + part as u64);
+                assert!(file.starts_with(&head));
+                assert_eq!(head.len() + rest, file.len());
+            }
+        }
+        let short = mp4::tests::ftyp(&[b"isom"]);
+        assert_eq!(sniffed(&short, 7).await, (short, None, 0));
     }
 }

@@ -32,6 +32,10 @@ pub enum RecordingError {
     /// was stored.
     #[error("there is no fit key of the customer's")]
     CustomerKey(Option<CustomerKeyError>),
+    /// The key of the provider's that its audio is, or is to be, encrypted with cannot be used. Nothing was
+    /// stored. Holds the provider's code.
+    #[error("the provider's key cannot be used: {0}")]
+    StoreKey(String),
     /// Its audio was refused.
     #[error("the audio was refused")]
     Refused(Refusal),
@@ -70,6 +74,7 @@ impl From<BlobError> for RecordingError {
             BlobError::Range { length } => Self::Range { length },
             BlobError::Mismatch => Self::Refused(Refusal::Mismatch),
             BlobError::Damaged => Self::Damaged,
+            BlobError::Key(code) => Self::StoreKey(code),
             error => Self::Blob(error),
         }
     }

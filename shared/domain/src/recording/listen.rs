@@ -2,15 +2,16 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use ringfence_ports::{
-    ByteStream, MAX_LINK_TTL, Op, Page, Position, Put, Query, StoreError, Unit, When,
+    ByteStream, MAX_LINK_TTL, Op, Page, Position, Put, Query, Served, StoreError, Unit, When,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Recording, RecordingError};
+use super::{ATTEMPTS, Recording, RecordingError};
 use crate::{
     App,
     access::{parse_doc, to_doc},
     id, keyspace,
+    session::throttle::network,
 };
 
 /// A range of bytes as a request asks for it (RFC 9110 section 14.1.2).
@@ -77,12 +78,13 @@ pub struct Listener {
     pub address: Option<IpAddr>,
 }
 
-/// An entry of the log of who listened.
+/// An entry of the log of who listened: what one listener asked for by one link within a minute, so that no
+/// link, however open, fills the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listen {
     /// `lsn_…`
     pub id: String,
-    /// When the audio was asked for.
+    /// When the audio was first asked for.
     pub at: Timestamp,
     /// To what.
     pub recording: String,
@@ -103,6 +105,92 @@ pub struct Listen {
     pub from_second: u32,
     /// The second at which the request ended.
     pub to_second: u32,
+    /// Where more than one part was asked for within the minute: which, in order. What touches is one part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of a recording that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its first byte.
+    pub from_byte: u64,
+    /// The byte before which it ends.
+    pub to_byte: u64,
+    /// Its first second, as far as bytes tell seconds.
+    pub from_second: u32,
+    /// The second at which it ends.
+    pub to_second: u32,
+}
+
+/// The most parts of one entry: beyond them, those that lie closest are told as one.
+const MAX_PARTS: usize = 16;
+
+impl Part {
+    fn of(recording: &Recording, range: &std::ops::Range<u64>) -> Self {
+        Self {
+            from_byte: range.start,
+            to_byte: range.end,
+            from_second: second_of(recording, range.start),
+            to_second: second_of(recording, range.end),
+        }
+    }
+
+    fn join(self, other: Self) -> Self {
+        Self {
+            from_byte: self.from_byte.min(other.from_byte),
+            to_byte: self.to_byte.max(other.to_byte),
+            from_second: self.from_second.min(other.from_second),
+            to_second: self.to_second.max(other.to_second),
+        }
+    }
+}
+
+impl Listen {
+    /// With another part that was asked for in the same minute.
+    fn with(mut self, part: Part) -> Self {
+        let mut parts = std::mem::take(&mut self.parts);
+        if parts.is_empty() {
+            parts.push(Part {
+                from_byte: self.from_byte,
+                to_byte: self.to_byte,
+                from_second: self.from_second,
+                to_second: self.to_second,
+            });
+        }
+        parts.push(part);
+        parts.sort_by_key(|part| part.from_byte);
+        let mut merged: Vec<Part> = Vec::with_capacity(parts.len());
+        for part in parts {
+            match merged.last_mut() {
+                Some(last) if part.from_byte <= last.to_byte => *last = last.join(part),
+                _ => merged.push(part),
+            }
+        }
+        while merged.len() > MAX_PARTS {
+            let gap = |pair: &[Part]| match pair {
+                [a, b] => b.from_byte.saturating_sub(a.to_byte),
+                _ => u64::MAX,
+            };
+            let closest = (0..merged.len() - 1)
+                .min_by_key(|at| merged.get(*at..at + 2).map_or(u64::MAX, gap))
+                .unwrap_or_default();
+            let next = merged.remove(closest + 1);
+            if let Some(part) = merged.get_mut(closest) {
+                *part = part.join(next);
+            }
+        }
+        if let Some(all) = merged.iter().copied().reduce(Part::join) {
+            self.from_byte = all.from_byte;
+            self.to_byte = all.to_byte;
+            self.from_second = all.from_second;
+            self.to_second = all.to_second;
+        }
+        if merged.len() > 1 {
+            self.parts = merged;
+        }
+        self
+    }
 }
 
 /// Audio for somebody who may hear it.
@@ -138,7 +226,14 @@ impl App {
             let name = format!("{}.sealed", recording.id);
             let url = self
                 .blobs
-                .link(&recording.blob, MAX_LINK_TTL, Some(&name))
+                .link(
+                    &recording.blob,
+                    MAX_LINK_TTL,
+                    Served {
+                        download_as: Some(&name),
+                        content_type: None,
+                    },
+                )
                 .await?;
             return Ok(Played::At(url));
         }
@@ -170,11 +265,20 @@ impl App {
         }
         let url = self
             .blobs
-            .link(&recording.blob, MAX_LINK_TTL, download_as)
+            .link(
+                &recording.blob,
+                MAX_LINK_TTL,
+                Served {
+                    download_as,
+                    // What its bytes say, whatever was announced with them.
+                    content_type: Some(&recording.content_type),
+                },
+            )
             .await?;
         Ok(Played::At(url))
     }
 
+    /// One row for a listener, a link and a minute. What it says already costs no write.
     async fn note_listen(
         &self,
         recording: &Recording,
@@ -182,25 +286,45 @@ impl App {
         listener: Listener,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let entry = Listen {
-            id: id::new(id::Kind::Listen, now, &*self.random),
+        let part = Part::of(recording, range);
+        let mut entry = Listen {
+            id: listen_id(&listener, now),
             at: now,
             recording: recording.id.clone(),
             link: listener.link,
             user: listener.user,
             address: listener.address,
-            from_byte: range.start,
-            to_byte: range.end,
-            from_second: second_of(recording, range.start),
-            to_second: second_of(recording, range.end),
+            from_byte: part.from_byte,
+            to_byte: part.to_byte,
+            from_second: part.from_second,
+            to_second: part.to_second,
+            parts: Vec::new(),
         };
         let key = keyspace::listen(&recording.id, &entry.id);
-        self.table
-            .commit(Unit {
-                ops: vec![Op::Put(Put::new(key, to_doc(&entry)?, When::Absent))],
+        let mut when = When::Absent;
+        for _ in 0..ATTEMPTS {
+            let put = Put::new(key.clone(), to_doc(&entry)?, when);
+            let unit = Unit {
+                ops: vec![Op::Put(put)],
                 sends: Vec::new(),
-            })
-            .await
+            };
+            match self.table.commit(unit).await {
+                Err(StoreError::Condition { .. }) => {}
+                done => return done,
+            }
+            let Some(row) = self.table.get(&key).await? else {
+                // Expired or erased between the two looks.
+                when = When::Absent;
+                continue;
+            };
+            let known: Listen = parse_doc(&row.doc)?;
+            entry = known.clone().with(part);
+            if entry == known {
+                return Ok(());
+            }
+            when = When::Version(row.version);
+        }
+        Err(StoreError::Busy)
     }
 
     /// A page of who listened to a recording, newest first.
@@ -219,12 +343,31 @@ impl App {
                 ..Query::partition(keyspace::listen(recording, "").pk)
             })
             .await?;
-        let entries = rows
+        let mut entries = rows
             .iter()
             .map(|row| parse_doc(&row.doc))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<Listen>, _>>()?;
+        // Rows sort by their minute.
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         Ok((entries, next))
     }
+}
+
+/// The id of what a listener asks for within the minute of `now`. Of IPv6 the network counts that one customer
+/// has: who has a network has more addresses than a log has room for.
+fn listen_id(listener: &Listener, now: Timestamp) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let network = listener.address.map(network);
+    for part in [&listener.link, &listener.user, &network] {
+        let part = part.as_deref().unwrap_or_default();
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let mut tail = [0; 10];
+    tail.copy_from_slice(context.finish().as_ref().get(..10).unwrap_or(&[0; 10]));
+    let minute = now.as_second().div_euclid(60) * 60;
+    let minute = Timestamp::from_second(minute).unwrap_or(now);
+    id::with_tail(id::Kind::Listen, minute, tail)
 }
 
 /// The second that a byte belongs to, where all seconds are alike long.
@@ -271,5 +414,63 @@ mod tests {
         ] {
             assert!(Range::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    fn listen(from: u64, to: u64) -> Listen {
+        Listen {
+            id: "lsn_1".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            recording: "rec_1".to_owned(),
+            link: None,
+            user: None,
+            address: None,
+            from_byte: from,
+            to_byte: to,
+            from_second: second(from),
+            to_second: second(to),
+            parts: Vec::new(),
+        }
+    }
+
+    fn second(byte: u64) -> u32 {
+        u32::try_from(byte / 10).unwrap()
+    }
+
+    fn part(from: u64, to: u64) -> Part {
+        Part {
+            from_byte: from,
+            to_byte: to,
+            from_second: second(from),
+            to_second: second(to),
+        }
+    }
+
+    #[test]
+    fn what_touches_is_one_part_and_what_does_not_stays_apart() {
+        let one = listen(0, 100).with(part(100, 200)).with(part(50, 120));
+        assert_eq!(one, listen(0, 200));
+        assert_eq!(one.clone().with(part(0, 200)), one, "said already");
+        let two = one.with(part(500, 600));
+        assert_eq!((two.from_byte, two.to_byte), (0, 600));
+        assert_eq!((two.from_second, two.to_second), (0, 60));
+        assert_eq!(two.parts, [part(0, 200), part(500, 600)]);
+        assert_eq!(two.clone().with(part(510, 590)), two);
+        assert_eq!(two.with(part(150, 550)), listen(0, 600));
+    }
+
+    #[test]
+    fn however_many_parts_an_entry_stays_small_and_leaves_nothing_out() {
+        let mut entry = listen(0, 1);
+        for n in 1..1_000_u64 {
+            let from = n * n * 10;
+            entry = entry.with(part(from, from + 1));
+            assert!(entry.parts.len() <= MAX_PARTS);
+            let is_told = entry
+                .parts
+                .iter()
+                .any(|part| part.from_byte <= from && from < part.to_byte);
+            assert!(is_told, "{from}");
+        }
+        assert_eq!((entry.from_byte, entry.to_byte), (0, 999 * 999 * 10 + 1));
     }
 }

@@ -42,7 +42,7 @@ use crate::{
 pub use consumer::RecordingConsumer;
 pub use error::RecordingError;
 pub use list::{Filter, RecordingPage};
-pub use listen::{Listen, Listener, Played, Range, RangeError};
+pub use listen::{Listen, Listener, Part, Played, Range, RangeError};
 pub use no_blobs::NoBlobs;
 pub(crate) use register::RecordingDays;
 pub use register::{Facts, MAX_AUDIO_BYTES, Registered, UPLOAD_TTL, parse_sha256};
@@ -97,7 +97,7 @@ impl Refusal {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NotAudio => {
-                "What was stored is not audio: WAV (PCM, mu-law or A-law), MP3, Ogg, FLAC or M4A is taken. It was removed."
+                "What was stored is not audio: WAV (PCM, mu-law or A-law), MP3, Ogg, FLAC or M4A (of other MP4 files those without pictures, their index first) is taken. It was removed."
             }
             Self::Mismatch => {
                 "What was stored has another length or checksum than was announced. It was removed."

@@ -2,7 +2,8 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use ringfence_ports::{
-    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, OpenUpload, UploadLink,
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, ListPage, OpenUpload, Served,
+    UploadLink,
 };
 
 /// The store of an installation that has none for objects: everything is unavailable.
@@ -45,7 +46,7 @@ impl Blobs for NoBlobs {
     async fn abort_upload(&self, _: &OpenUpload) -> Result<(), BlobError> {
         none()
     }
-    async fn link(&self, _: &str, _: Duration, _: Option<&str>) -> Result<String, BlobError> {
+    async fn link(&self, _: &str, _: Duration, _: Served<'_>) -> Result<String, BlobError> {
         none()
     }
     async fn upload_link(

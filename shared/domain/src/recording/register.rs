@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
+use ringfence_ports::{BlobMeta, MAX_GETS, Op, Put, StoreError, Unit, UploadLink, When};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -90,6 +90,7 @@ impl App {
             content_type: recording.content_type.clone(),
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
+            kms_key: rules.store_key(recording.encryption),
         };
         let is_announced = meta.length.is_some() && meta.sha256.is_some();
         let target = match recording.encryption {
@@ -192,8 +193,13 @@ impl App {
             ],
             sends: Vec::new(),
         };
-        if recording.blob != blob_key(&recording.account, &recording.id)
-            && !self.claim_object(&recording).await?
+        // What an event named, whether it stays where it is or is sealed into an object of its own.
+        let named = recording.import.as_deref().or_else(|| {
+            let is_own = recording.blob == blob_key(&recording.account, &recording.id);
+            (!is_own).then_some(recording.blob.as_str())
+        });
+        if let Some(object) = named
+            && !self.claim_object(&recording, object).await?
         {
             return Err(RecordingError::IdReused);
         }
@@ -213,8 +219,8 @@ impl App {
 
     /// Takes an object for a recording. `false`: it is another one's. Two recordings of one object
     /// would go together, whether a hold keeps one of them or not.
-    async fn claim_object(&self, recording: &Recording) -> Result<bool, StoreError> {
-        let key = keyspace::object(&recording.blob);
+    async fn claim_object(&self, recording: &Recording, object: &str) -> Result<bool, StoreError> {
+        let key = keyspace::object(object);
         let claim = Claim {
             recording: recording.id.clone(),
         };
@@ -253,38 +259,42 @@ impl App {
         Ok(())
     }
 
-    /// The recordings of a call, oldest first.
+    /// A page of the recordings of a call, newest first, going on before the id `before`; and where the next
+    /// one goes on.
     pub(crate) async fn recordings_of_call(
         &self,
         account: &str,
         call: &str,
-    ) -> Result<Vec<Recording>, StoreError> {
-        let mut query = ringfence_ports::Query {
-            from: Some("rec/".to_owned()),
-            to: Some("rec0".to_owned()),
-            limit: 100,
-            ..ringfence_ports::Query::partition(keyspace::subject_partition(
-                account,
-                crate::event::Subject::Call(call),
-            ))
-        };
-        let mut found = Vec::new();
-        loop {
-            let page = self.table.query(query.clone()).await?;
-            let keys: Vec<_> = page
-                .rows
-                .iter()
-                .filter_map(|row| row.key.sk.strip_prefix("rec/"))
-                .filter_map(|recording| keyspace::recording(account, recording))
-                .collect();
-            for row in self.table.get_many(&keys).await?.into_iter().flatten() {
-                found.push(parse_doc(&row.doc)?);
-            }
-            let Some(next) = page.next else {
-                return Ok(found);
-            };
-            query.after = Some(next);
-        }
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Recording>, Option<String>), StoreError> {
+        let page = self
+            .table
+            .query(ringfence_ports::Query {
+                from: Some("rec/".to_owned()),
+                to: Some(before.map_or_else(|| "rec0".to_owned(), |id| format!("rec/{id}"))),
+                descending: true,
+                limit: limit.clamp(1, MAX_GETS),
+                ..ringfence_ports::Query::partition(keyspace::subject_partition(
+                    account,
+                    crate::event::Subject::Call(call),
+                ))
+            })
+            .await?;
+        let ids = page
+            .rows
+            .iter()
+            .filter_map(|row| row.key.sk.strip_prefix("rec/"));
+        let keys: Vec<_> = ids
+            .clone()
+            .filter_map(|recording| keyspace::recording(account, recording))
+            .collect();
+        let rows = self.table.get_many(&keys).await?.into_iter().flatten();
+        let found = rows
+            .map(|row| parse_doc(&row.doc))
+            .collect::<Result<_, _>>()?;
+        let last = ids.last().map(str::to_owned);
+        Ok((found, last.filter(|_| page.next.is_some())))
     }
 }
 

@@ -21,7 +21,7 @@ use ringfence_sealing::{CustomerKey, DataKey, read, seal};
 
 use super::{
     Recording, RecordingError, Refusal, Sealing, Status, StoredRecording,
-    audio::{AudioFormat, HEAD_BYTES},
+    audio::{HEAD_BYTES, MAX_HEAD_BYTES, Sniffed, sniff_stream},
     register::parse_sha256,
     staging_key,
     store::refused,
@@ -88,20 +88,19 @@ impl App {
             }
             EncryptionMode::Client | EncryptionMode::Provider => None,
         };
-        let mut head = Vec::new();
-        while (head.len() as u64) < HEAD_BYTES
-            && let Some(part) = bytes.next().await
-        {
-            head.extend_from_slice(&part?);
-        }
+        let (head, sniffed) = sniff_stream(&mut bytes).await?;
         // It ends before it was to: not even begun, and not yet to be judged.
+        let needed = match sniffed {
+            Sniffed::More => MAX_HEAD_BYTES,
+            Sniffed::Audio(_) | Sniffed::Other => HEAD_BYTES,
+        };
         if after
             .size
-            .is_some_and(|size| (head.len() as u64) < size.min(HEAD_BYTES))
+            .is_some_and(|size| (head.len() as u64) < size.min(needed))
         {
             return Err(RecordingError::Refused(Refusal::Mismatch));
         }
-        let Some(format) = AudioFormat::sniff(&head) else {
+        let Sniffed::Audio(format) = sniffed else {
             after.status = Status::Refused;
             after.refusal = Some(Refusal::NotAudio);
             return match self.settle_recording(config, before, &after).await {
@@ -178,6 +177,7 @@ impl App {
         let account = config.account.id.as_str();
         let stored = self.recording(account, recording).await?;
         let staged = staged_key(&stored.recording);
+        let is_import = stored.recording.import.is_some();
         let sealed = match stored.recording.status {
             Status::Pending if stored.recording.encryption.is_sealed() => {
                 match self.blobs.get(&staged, None).await {
@@ -196,6 +196,8 @@ impl App {
             Status::Deleted => Err(RecordingError::Deleted),
         };
         match &sealed {
+            // What an event named was not put there for us, and may be anything: it stays.
+            Err(RecordingError::Refused(_)) if is_import => {}
             // Settled, this time or before: nothing in the clear stays.
             Ok(_)
             | Err(

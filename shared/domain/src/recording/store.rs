@@ -1,10 +1,11 @@
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use ringfence_ports::{BlobError, BlobMeta, ByteStream, Op, StoreError, Unit, When};
 
 use super::{
     ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
-    audio::{AudioFormat, HEAD_BYTES},
+    audio::{AudioFormat, HEAD_BYTES, MAX_HEAD_BYTES, Sniffed, sniff_stream},
     blob_key,
     register::parse_sha256,
 };
@@ -22,7 +23,7 @@ impl App {
         &self,
         config: &AccountConfig,
         recording: &str,
-        bytes: ByteStream,
+        mut bytes: ByteStream,
     ) -> Result<Recording, RecordingError> {
         let stored = self.recording(&config.account.id, recording).await?;
         let recording = stored.recording;
@@ -44,14 +45,32 @@ impl App {
             };
             return self.upload_sealed(config, &before, bytes).await;
         }
+        let rules = self
+            .recording_rules(&recording.account)
+            .await?
+            .ok_or(RecordingError::NotFound)?;
+        // The store is told what it keeps, and not what was said of it. What is no audio is refused below.
+        let (head, sniffed) = sniff_stream(&mut bytes).await?;
+        let bytes = Box::pin(stream::iter([Ok(Bytes::from(head))]).chain(bytes));
+        let content_type = match sniffed {
+            Sniffed::Audio(format) => format.content_type().to_owned(),
+            Sniffed::Other | Sniffed::More => recording.content_type.clone(),
+        };
         let meta = BlobMeta {
-            content_type: recording.content_type.clone(),
+            content_type,
             length: recording.size,
             sha256: recording.sha256.as_deref().and_then(parse_sha256),
+            // That of now: whoever sets another, because the old one is no good any more, means this one too.
+            kms_key: rules.store_key(recording.encryption),
         };
         // Nothing of a mismatch is stored: it can be sent again.
         self.blobs.put(&recording.blob, meta, bytes).await?;
-        self.complete_recording(config, &recording.id).await
+        let completed = self.complete_recording(config, &recording.id).await;
+        if let Err(RecordingError::NotFound) = &completed {
+            // It took longer than an announced recording is waited for.
+            self.remove_audio(&recording).await?;
+        }
+        completed
     }
 
     /// Looks at what was stored for a recording: audio makes it available, and is announced to the
@@ -91,8 +110,9 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
             if seen.status == Status::Refused {
-                // Only now: until then another one might find it good.
-                self.remove_audio(&seen).await?;
+                // Only now: until then another one might find it good. What an event named was not put there
+                // for us, and may be anything: it stays.
+                self.remove_leftover(&seen).await?;
                 return Err(refused(&seen));
             }
             self.announce_recording(config, &seen).await?;
@@ -113,16 +133,24 @@ impl App {
             seen.refusal = Some(refusal);
             seen.clone()
         };
-        let (object, mut bytes) = match self.blobs.get(&recording.blob, Some(0..HEAD_BYTES)).await {
-            // Nothing in it.
-            Err(BlobError::Range { .. }) => return Ok(refuse(Refusal::NotAudio)),
-            other => other.map_err(absent)?,
-        };
-        let mut head = Vec::new();
-        while let Some(part) = bytes.next().await {
-            head.extend_from_slice(&part?);
+        let mut looked = None;
+        for limit in [HEAD_BYTES, MAX_HEAD_BYTES] {
+            let (object, mut bytes) = match self.blobs.get(&recording.blob, Some(0..limit)).await {
+                // Nothing in it.
+                Err(BlobError::Range { .. }) => return Ok(refuse(Refusal::NotAudio)),
+                other => other.map_err(absent)?,
+            };
+            let mut head = Vec::new();
+            while let Some(part) = bytes.next().await {
+                head.extend_from_slice(&part?);
+            }
+            let sniffed = AudioFormat::sniff(&head);
+            looked = sniffed.format().map(|format| (object, format));
+            if sniffed != Sniffed::More {
+                break;
+            }
         }
-        let Some(format) = AudioFormat::sniff(&head) else {
+        let Some((object, format)) = looked else {
             return Ok(refuse(Refusal::NotAudio));
         };
         let sha256 = object.sha256.map(|sha256| id::hex(&sha256));

@@ -8,6 +8,7 @@ mod document;
 mod documents;
 mod error;
 pub(crate) mod fields;
+mod kms_key;
 mod load;
 pub(crate) mod merge_patch;
 mod recordings;

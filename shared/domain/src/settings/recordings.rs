@@ -13,6 +13,7 @@ use super::{
     document::{Beside, Document, Edit},
     error::SettingsError,
     fields::{Errors, Object},
+    kms_key::is_kms_key_arn,
     resolve::{Origin, Sourced, choose},
     tenant::{Tenant, Versioned},
 };
@@ -104,6 +105,9 @@ pub(super) struct Recordings {
     /// PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    /// The ARN of a KMS key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
     /// Links made at this instant or before had ended when the days were raised, and stay so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     links_ended: Option<Timestamp>,
@@ -175,6 +179,15 @@ fn parse(document: Value, agency: bool, errors: &mut Errors) -> (Recordings, Giv
         match CustomerKey::from_pem(&pem) {
             Ok(_) => parsed.public_key = Some(pem),
             Err(error) => object.wrong("public_key", "invalid_public_key", error.to_string()),
+        }
+    }
+    if let Some(arn) = object.string("kms_key") {
+        if is_kms_key_arn(&arn) {
+            parsed.kms_key = Some(arn);
+        } else {
+            let reason =
+                "must be the ARN of a KMS key: arn:aws:kms:{region}:{account}:key/{key id}";
+            object.wrong("kms_key", "invalid_kms_key", reason);
         }
     }
     if let Some(text) = object.string("pin") {
@@ -265,6 +278,8 @@ pub struct EffectiveRecordings {
     pub retention_by_tag: Sourced<Option<BTreeMap<String, u16>>>,
     /// The customer's public key, PEM.
     pub public_key: Sourced<Option<String>>,
+    /// The KMS key that the store encrypts new audio with, where encryption is provider; null: its own.
+    pub kms_key: Sourced<Option<String>>,
 }
 
 /// What playback and links need to know of an account. Cached for seconds
@@ -289,6 +304,9 @@ pub struct RecordingRules {
     pub retention_by_tag: BTreeMap<String, u16>,
     /// The customer's public key, PEM.
     pub public_key: Option<String>,
+    /// The ARN of the KMS key that the store encrypts new audio with, where encryption is provider; `None`:
+    /// its own.
+    pub kms_key: Option<String>,
 }
 
 impl RecordingRules {
@@ -299,6 +317,15 @@ impl RecordingRules {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The KMS key that the store is to encrypt the audio of a recording with that is encrypted like this;
+    /// `None`: its own. What Ringfence encrypted needs no other.
+    pub(crate) fn store_key(&self, encryption: EncryptionMode) -> Option<String> {
+        match encryption {
+            EncryptionMode::Provider => self.kms_key.clone(),
+            EncryptionMode::Client | EncryptionMode::Customer => None,
+        }
     }
 }
 
@@ -362,6 +389,11 @@ fn resolve(account: &Recordings, agency: &Recordings) -> EffectiveRecordings {
             agency.public_key.as_ref(),
             may_override,
         )),
+        kms_key: Sourced::optional(choose(
+            account.kms_key.as_ref(),
+            agency.kms_key.as_ref(),
+            may_override,
+        )),
     }
 }
 
@@ -384,6 +416,7 @@ fn rules(account: &super::Account, own: &Recordings, agency: &Recordings) -> Rec
         retention_days: effective.retention_days.value,
         retention_by_tag: effective.retention_by_tag.value.unwrap_or_default(),
         public_key: effective.public_key.value,
+        kms_key: effective.kms_key.value,
     }
 }
 

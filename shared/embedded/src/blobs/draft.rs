@@ -5,9 +5,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ring::digest;
 use ringfence_ports::{BlobError, OpenUpload, Random as _, SystemRandom};
+use ringfence_sealing::{CHUNK, Sealer};
 
 /// What a file that no row names yet is for.
 enum Stage {
@@ -33,6 +34,10 @@ impl Files {
             drafts: Mutex::default(),
             random: SystemRandom::new(),
         }
+    }
+
+    pub(super) fn random(&self) -> &SystemRandom {
+        &self.random
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -129,12 +134,20 @@ impl Drop for Committing {
 /// whoever stops waiting leaves a step that cleans up behind itself.
 pub(crate) struct Draft {
     file: File,
+    /// Of the plain bytes.
     hash: digest::Context,
+    sealer: Sealer,
+    /// What came and is not sealed yet, at most a chunk: whether that is the last one shows later.
+    chunk: BytesMut,
     place: Committing,
 }
 
 impl Draft {
-    pub(crate) async fn begin(files: &Arc<Files>, key: &str) -> Result<Self, BlobError> {
+    pub(crate) async fn begin(
+        files: &Arc<Files>,
+        key: &str,
+        sealer: Sealer,
+    ) -> Result<Self, BlobError> {
         let mut name = [0; 16];
         files.random.fill(&mut name);
         let name = format!("{:032x}", u128::from_be_bytes(name));
@@ -147,13 +160,17 @@ impl Draft {
             is_object: false,
         };
         blocking(move || {
-            let file = place
+            let mut file = place
                 .files
                 .create(&place.name)
+                .map_err(|e| unavailable(&e))?;
+            file.write_all(&sealer.header())
                 .map_err(|e| unavailable(&e))?;
             Ok(Self {
                 file,
                 hash: digest::Context::new(&digest::SHA256),
+                sealer,
+                chunk: BytesMut::new(),
                 place,
             })
         })
@@ -173,17 +190,19 @@ impl Draft {
             return Err(GIVEN_UP);
         }
         blocking(move || {
-            self.append(&parts).map_err(|e| unavailable(&e))?;
+            self.append(parts)?;
             Ok(self)
         })
         .await?
     }
 
-    /// Adds the last bytes, makes all of it durable, and answers with its SHA-256.
+    /// Adds the last bytes, makes all of it durable, and answers with the SHA-256 of the plain bytes.
     pub(crate) async fn finish(mut self, parts: Vec<Bytes>) -> Result<(Self, [u8; 32]), BlobError> {
         blocking(move || {
-            self.append(&parts)
-                .and_then(|()| self.file.sync_all())
+            self.append(parts)?;
+            self.seal(true)?;
+            self.file
+                .sync_all()
                 .and_then(|()| {
                     // The folder's entry as well.
                     File::open(self.place.files.folder(&self.place.name))?.sync_all()
@@ -207,11 +226,28 @@ impl Draft {
         Ok(self.place)
     }
 
-    fn append(&mut self, parts: &[Bytes]) -> std::io::Result<()> {
-        for part in parts {
-            self.hash.update(part);
-            self.file.write_all(part)?;
+    fn append(&mut self, parts: Vec<Bytes>) -> Result<(), BlobError> {
+        for mut part in parts {
+            self.hash.update(&part);
+            while !part.is_empty() {
+                if self.chunk.len() == CHUNK {
+                    self.seal(false)?;
+                }
+                let room = CHUNK - self.chunk.len();
+                let taken = part.split_to(room.min(part.len()));
+                self.chunk.extend_from_slice(&taken);
+            }
         }
+        Ok(())
+    }
+
+    /// Writes what waits as a chunk.
+    fn seal(&mut self, is_last: bool) -> Result<(), BlobError> {
+        self.sealer.seal(&mut self.chunk, is_last)?;
+        self.file
+            .write_all(&self.chunk)
+            .map_err(|e| unavailable(&e))?;
+        self.chunk.clear();
         Ok(())
     }
 }

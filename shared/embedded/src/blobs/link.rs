@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ringfence_ports::{
-    BlobError, BlobMeta, Keys as _, KeysError, MAX_UPLOAD_BYTES, UploadLink, attachment,
+    BlobError, BlobMeta, Keys as _, KeysError, MAX_UPLOAD_BYTES, Served, UploadLink, attachment,
     validate_blob_key, validate_link_ttl,
 };
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,8 @@ use crate::FileKeys;
 
 const CONTEXT: &str = "blob-link/1";
 
-/// A key of 1,024 bytes, each escaped in JSON, with everything else, in base64.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// A key of 1,024 bytes, each escaped in JSON, and one of the provider of 2,048, with everything else, in base64.
+const MAX_TOKEN_BYTES: usize = 12 * 1024;
 
 /// Why a link is refused.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum LinkGrant {
         key: String,
         /// The `Content-Disposition` to answer with.
         disposition: Option<String>,
+        /// The media type to answer with; `None`: that it was stored with.
+        content_type: Option<String>,
     },
     /// To put the object.
     Upload {
@@ -65,6 +67,8 @@ struct Payload {
     expires: i64,
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     download_as: Option<String>,
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     upload: Option<Upload>,
 }
@@ -78,6 +82,8 @@ struct Upload {
     length: u64,
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     sha256: Option<[u8; 32]>,
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
 }
 
 pub(super) async fn download(
@@ -85,12 +91,10 @@ pub(super) async fn download(
     now: Timestamp,
     key: &str,
     ttl: Duration,
-    download_as: Option<&str>,
+    served: Served<'_>,
 ) -> Result<String, BlobError> {
-    if download_as.is_some_and(|name| name.len() > 255) {
-        return Err(BlobError::Invalid("a file name has at most 255 bytes"));
-    }
-    make(keys, now, key, ttl, download_as.map(str::to_owned), None).await
+    served.validate()?;
+    make(keys, now, key, ttl, served, None).await
 }
 
 pub(super) async fn upload(
@@ -104,9 +108,10 @@ pub(super) async fn upload(
         content_type: meta.content_type.clone(),
         length: meta.validate_upload()?,
         sha256: meta.sha256,
+        kms_key: meta.kms_key.clone(),
     };
     Ok(UploadLink {
-        url: make(keys, now, key, ttl, None, Some(upload)).await?,
+        url: make(keys, now, key, ttl, Served::default(), Some(upload)).await?,
         headers: vec![("content-type".to_owned(), meta.content_type.clone())],
     })
 }
@@ -116,7 +121,7 @@ async fn make(
     now: Timestamp,
     key: &str,
     ttl: Duration,
-    download_as: Option<String>,
+    served: Served<'_>,
     upload: Option<Upload>,
 ) -> Result<String, BlobError> {
     validate_blob_key(key)?;
@@ -125,7 +130,8 @@ async fn make(
     let payload = serde_json::to_vec(&Payload {
         key: key.to_owned(),
         expires: now.as_millisecond().saturating_add(ttl),
-        download_as,
+        download_as: served.download_as.map(str::to_owned),
+        content_type: served.content_type.map(str::to_owned),
         upload,
     })
     .map_err(|_| BlobError::Invalid("a link that cannot be written"))?;
@@ -169,6 +175,7 @@ pub(super) async fn open(
         None => LinkGrant::Download {
             key,
             disposition: payload.download_as.as_deref().map(attachment),
+            content_type: payload.content_type,
         },
         Some(upload) if upload.length > MAX_UPLOAD_BYTES => return Err(LinkError::Invalid),
         Some(upload) => LinkGrant::Upload {
@@ -177,6 +184,7 @@ pub(super) async fn open(
                 content_type: upload.content_type,
                 length: Some(upload.length),
                 sha256: upload.sha256,
+                kms_key: upload.kms_key,
             },
         },
     })

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use ringfence_ports::{BlobHead, ListPage};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::listed;
+use super::{at_rest, listed};
+use crate::FileKeys;
 
 /// The most objects of one page (S3's).
 const PAGE: usize = 1000;
@@ -12,17 +13,24 @@ const PAGE: usize = 1000;
 /// An object: what is known of it, and the file that holds it.
 pub(crate) struct BlobRow {
     pub(crate) file: String,
+    /// The data key that opens the file, sealed; `None`: it lies in the clear.
+    pub(crate) wrapped_key: Option<Vec<u8>>,
+    /// The key of the caller's choice that it stands under besides.
+    pub(crate) kms_key: Option<String>,
     pub(crate) head: BlobHead,
 }
 
 pub(crate) fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<BlobRow>> {
     connection
         .prepare_cached(
-            "SELECT file, length, content_type, sha256, stored FROM blobs WHERE key = ?1",
+            "SELECT file, length, content_type, sha256, stored, wrapped_key, kms_key \
+             FROM blobs WHERE key = ?1",
         )?
         .query_row([key], |row| {
             Ok(BlobRow {
                 file: row.get(0)?,
+                wrapped_key: row.get(5)?,
+                kms_key: row.get(6)?,
                 head: BlobHead {
                     length: row.get::<_, i64>(1)?.cast_unsigned(),
                     content_type: row.get(2)?,
@@ -77,8 +85,9 @@ pub(crate) fn put(
         .optional()?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO blobs (key, file, length, content_type, sha256, stored) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO blobs \
+             (key, file, length, content_type, sha256, stored, wrapped_key, kms_key) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             key,
@@ -87,6 +96,8 @@ pub(crate) fn put(
             row.head.content_type,
             row.head.sha256,
             row.head.stored_at.as_millisecond(),
+            row.wrapped_key,
+            row.kms_key,
         ])?;
     Ok(before)
 }
@@ -108,4 +119,59 @@ pub(crate) fn files(
         .prepare_cached("SELECT file FROM blobs WHERE file >= ?1 AND file < ?1 || 'g'")?
         .query_map([fan], |row| row.get(0))?
         .collect()
+}
+
+/// A page of the objects behind `after` that have wrapped keys.
+fn wrapped_keys(connection: &Connection, after: &str) -> rusqlite::Result<Vec<Wrapped>> {
+    connection
+        .prepare_cached(
+            "SELECT key, kms_key, wrapped_key FROM blobs \
+             WHERE key > ?1 AND wrapped_key IS NOT NULL ORDER BY key LIMIT 1000",
+        )?
+        .query_map([after], |row| {
+            Ok(Wrapped {
+                key: row.get(0)?,
+                kms_key: row.get(1)?,
+                sealed: row.get(2)?,
+            })
+        })?
+        .collect()
+}
+
+struct Wrapped {
+    key: String,
+    kms_key: Option<String>,
+    /// Its data key, wrapped.
+    sealed: Vec<u8>,
+}
+
+/// Wraps the keys of all objects anew, a thousand in a commit. Answers how many these were, and how many do
+/// not open and stay as they are.
+pub(crate) fn rewrap(
+    connection: &mut Connection,
+    keys: &FileKeys,
+) -> rusqlite::Result<(usize, usize)> {
+    let (mut done, mut left) = (0, 0);
+    let mut after = String::new();
+    loop {
+        let commit = connection.transaction()?;
+        let page = wrapped_keys(&commit, &after)?;
+        let Some(last) = page.last() else {
+            return Ok((done, left));
+        };
+        after.clone_from(&last.key);
+        for row in &page {
+            let kms_key = row.kms_key.as_deref();
+            match at_rest::rewrap(keys, &row.key, kms_key, &row.sealed) {
+                Ok(wrapped) => {
+                    commit
+                        .prepare_cached("UPDATE blobs SET wrapped_key = ?2 WHERE key = ?1")?
+                        .execute(params![row.key, wrapped])?;
+                    done += 1;
+                }
+                Err(_) => left += 1,
+            }
+        }
+        commit.commit()?;
+    }
 }

@@ -55,6 +55,7 @@ pub async fn blobs(blobs: Arc<dyn Blobs>, keeps_versions: bool, prefix: &str) {
         base,
         an_object_comes_back_as_it_was_put,
         an_empty_object_is_one,
+        an_object_is_kept_under_the_key_that_is_named,
         what_is_absent_is_not_found,
         ranges_are_half_open_and_clipped,
         a_start_at_or_past_the_end_is_refused,
@@ -206,6 +207,7 @@ async fn an_object_comes_back_as_it_was_put(case: Case) {
         length: Some(3),
         sha256: Some(SHA256_OF_ABC),
         content_type: "audio/ogg; codecs=opus".to_owned(),
+        kms_key: None,
     };
     let put = case
         .blobs
@@ -237,6 +239,54 @@ async fn an_empty_object_is_one(case: Case) {
         let refused = case.blobs.get(&case.key("empty"), Some(range)).await;
         assert_eq!(refused.err(), Some(BlobError::Range { length: 0 }));
     }
+}
+
+/// A key as one names it; whether it is there is not the port's to say.
+const KMS_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+async fn an_object_is_kept_under_the_key_that_is_named(case: Case) {
+    let keyed = |key: &str| BlobMeta {
+        kms_key: Some(key.to_owned()),
+        ..meta()
+    };
+    // In one request, and in parts.
+    let key = case.key("a");
+    for length in [3, LARGE] {
+        let bytes = if length == LARGE {
+            large()
+        } else {
+            stream(vec![Bytes::from_static(b"abc")])
+        };
+        let put = case.blobs.put(&key, keyed(KMS_KEY), bytes).await;
+        assert_eq!(put.expect("stored").length, length);
+        let head = case.blobs.head(&key).await.expect("a head");
+        assert_eq!(
+            (head.length, head.content_type.as_str()),
+            (length, "audio/wav")
+        );
+    }
+    let at = LARGE - 12_345;
+    let (_, bytes) = case
+        .blobs
+        .get(&key, Some(at..at + 8))
+        .await
+        .expect("a range");
+    assert_eq!(collect(bytes).await, at.to_be_bytes());
+    // And back under the store's own.
+    case.put("a", b"abc").await;
+    assert_eq!(case.read("a").await, b"abc");
+    for wrong in [
+        "",
+        "two words",
+        "line\nbreak",
+        "schlüssel",
+        &"k".repeat(2049),
+    ] {
+        let bytes = stream(vec![Bytes::from_static(b"new")]);
+        let put = case.blobs.put(&key, keyed(wrong), bytes).await;
+        assert!(matches!(put, Err(BlobError::Invalid(_))), "{wrong:?}");
+    }
+    assert_eq!(case.read("a").await, b"abc");
 }
 
 async fn what_is_absent_is_not_found(case: Case) {

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Case, SHA256_OF_ABC, collect,
+    Case, KMS_KEY, SHA256_OF_ABC, collect,
     http::{Answer, request},
     meta, stream,
 };
-use crate::{BlobError, BlobMeta, Blobs, MAX_LINK_TTL, MAX_UPLOAD_BYTES, contract::Report};
+use crate::{BlobError, BlobMeta, Blobs, MAX_LINK_TTL, MAX_UPLOAD_BYTES, Served, contract::Report};
 
 /// How the suite reaches what answers the links.
 #[async_trait]
@@ -59,6 +59,7 @@ pub async fn blob_links(blobs: Arc<dyn Blobs>, web: Arc<dyn BlobWeb>, prefix: &s
         a_link_gives_the_object,
         a_link_gives_ranges,
         a_link_can_be_a_download,
+        a_link_can_tell_another_type,
         a_link_ends_on_time,
         a_link_is_good_for_nothing_else,
         a_link_that_was_changed_is_refused,
@@ -66,6 +67,7 @@ pub async fn blob_links(blobs: Arc<dyn Blobs>, web: Arc<dyn BlobWeb>, prefix: &s
         lives_of_links_are_bounded,
         an_upload_link_takes_what_was_announced,
         an_upload_link_takes_nothing_else,
+        an_upload_link_keeps_to_the_key_that_is_named,
         an_upload_link_ends_on_time,
     );
     report.finish("blob links");
@@ -81,7 +83,11 @@ impl Linked {
 
     async fn link(&self, name: &str, seconds: u64) -> String {
         let ttl = Duration::from_secs(seconds);
-        let link = self.case.blobs.link(&self.case.key(name), ttl, None).await;
+        let link = self
+            .case
+            .blobs
+            .link(&self.case.key(name), ttl, Served::default())
+            .await;
         self.url(&link.expect("a link"))
     }
 
@@ -152,7 +158,14 @@ async fn a_link_can_be_a_download(linked: Linked) {
     let link = linked
         .case
         .blobs
-        .link(&linked.case.key("a"), MAX_LINK_TTL, Some("Anruf \"ü\".wav"))
+        .link(
+            &linked.case.key("a"),
+            MAX_LINK_TTL,
+            Served {
+                download_as: Some("Anruf \"ü\".wav"),
+                content_type: None,
+            },
+        )
         .await
         .expect("a link");
     let answer = linked.get(&linked.url(&link), &[]).await;
@@ -160,6 +173,36 @@ async fn a_link_can_be_a_download(linked: Linked) {
         answer.headers["content-disposition"],
         "attachment; filename=\"Anruf ___.wav\"; filename*=UTF-8''Anruf%20%22%C3%BC%22.wav"
     );
+}
+
+async fn a_link_can_tell_another_type(linked: Linked) {
+    linked.case.put("a", b"x").await;
+    let link = async |content_type| {
+        let served = Served {
+            content_type: Some(content_type),
+            ..Served::default()
+        };
+        let key = linked.case.key("a");
+        linked.case.blobs.link(&key, MAX_LINK_TTL, served).await
+    };
+    let url = linked.url(
+        &link("audio/mp4; codecs=\"mp4a.40.2\"")
+            .await
+            .expect("a link"),
+    );
+    for headers in [&[][..], &[("range", "bytes=0-0")]] {
+        let answer = linked.get(&url, headers).await;
+        assert_eq!(
+            answer.headers["content-type"],
+            "audio/mp4; codecs=\"mp4a.40.2\""
+        );
+    }
+    for wrong in ["", " audio/wav", "audio/wav\r\nx: y", "äudio"] {
+        let refused = link(wrong).await;
+        assert!(matches!(refused, Err(BlobError::Invalid(_))), "{wrong:?}");
+    }
+    let head = linked.case.blobs.head(&linked.case.key("a")).await;
+    assert_eq!(head.expect("a head").content_type, "audio/wav");
 }
 
 async fn a_link_ends_on_time(linked: Linked) {
@@ -247,7 +290,7 @@ async fn lives_of_links_are_bounded(linked: Linked) {
         MAX_LINK_TTL + Duration::from_secs(1),
         Duration::MAX,
     ] {
-        let link = linked.case.blobs.link(&key, ttl, None).await;
+        let link = linked.case.blobs.link(&key, ttl, Served::default()).await;
         assert!(matches!(link, Err(BlobError::Invalid(_))), "{ttl:?}");
         let link = linked.case.blobs.upload_link(&key, &announced(), ttl).await;
         assert!(matches!(link, Err(BlobError::Invalid(_))), "{ttl:?}");
@@ -324,6 +367,40 @@ async fn an_upload_link_takes_nothing_else(linked: Linked) {
         .expect("stored otherwise");
     if let Some(created) = linked.web.created(&linked.case.prefix).await {
         assert!(created.is_empty() || created == [(key, 3)], "{created:?}");
+    }
+}
+
+async fn an_upload_link_keeps_to_the_key_that_is_named(linked: Linked) {
+    let key = linked.case.key("a");
+    let meta = BlobMeta {
+        kms_key: Some(KMS_KEY.to_owned()),
+        ..announced()
+    };
+    let link = linked
+        .case
+        .blobs
+        .upload_link(&key, &meta, MAX_LINK_TTL)
+        .await
+        .expect("a link");
+    let url = linked.url(&link.url);
+    // What names the key is signed: neither left out nor another one.
+    for (name, _) in &link.headers {
+        if !name.contains("encryption") {
+            continue;
+        }
+        let mut headers = link.headers.clone();
+        headers.retain(|(other, _)| other != name);
+        let answer = request("PUT", &url, &headers, b"abc").await;
+        assert!((400..500).contains(&answer.status), "without {name}");
+        headers.push((name.clone(), "AES256".to_owned()));
+        let answer = request("PUT", &url, &headers, b"abc").await;
+        assert!((400..500).contains(&answer.status), "another {name}");
+    }
+    let answer = request("PUT", &url, &link.headers, b"abc").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(linked.case.read("a").await, b"abc");
+    if let Some(created) = linked.web.created(&linked.case.prefix).await {
+        assert_eq!(created, [(key, 3)]);
     }
 }
 
