@@ -183,6 +183,9 @@ pub struct User {
     /// Sessions of a lower epoch are dead.
     #[serde(default)]
     pub session_epoch: u64,
+    /// Only what an account sees of somebody who holds roles elsewhere as well is here: not stored.
+    #[serde(skip)]
+    pub is_guest: bool,
 }
 
 impl fmt::Debug for User {
@@ -217,7 +220,14 @@ impl User {
             last_login_at: None,
             created_at: now,
             session_epoch: 0,
+            is_guest: false,
         }
+    }
+
+    /// Whether it holds a role elsewhere than on this account. (An agency's own people are its own,
+    /// whatever they hold on its accounts.)
+    pub fn is_elsewhere_than(&self, owner: &Owner) -> bool {
+        matches!(owner, Owner::Account(_)) && self.grants.iter().any(|grant| grant.on != *owner)
     }
 
     /// Whether it may log in and act.
