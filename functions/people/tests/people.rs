@@ -638,6 +638,19 @@ async fn support_access_opens_the_agency_for_as_long_as_it_says_and_is_on_record
             .status,
         403
     );
+    // Nor does it leave anything behind that works for it when the door is shut: it reads settings, and
+    // changes none.
+    for (owner, area) in [
+        (format!("accounts/{}", app.account), "callbacks"),
+        (format!("accounts/{}", app.account), "recordings"),
+        (format!("agencies/{}", app.agency), "security"),
+    ] {
+        let path = format!("/v1/{owner}/settings/{area}");
+        let read = send(&app, &operator, "GET", &path, Value::Null).await;
+        assert_eq!(read.status, 200, "{path}");
+        let changed = patch(&app, &operator, &path, json!({})).await;
+        assert_eq!(changed.status, 403, "{path} {}", changed.json);
+    }
     let (entries, _) = app.app.history_before(&app.agency, 10, None).await.unwrap();
     let uses: Vec<_> = entries
         .iter()
