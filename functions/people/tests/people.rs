@@ -366,6 +366,62 @@ async fn an_account_neither_sees_nor_touches_roles_elsewhere() {
 }
 
 #[tokio::test]
+async fn an_invitation_of_a_colleague_from_elsewhere_tells_nothing_of_them() {
+    let app = app().await;
+    let other = app
+        .app
+        .create_account(&app.agency, "Other", &Actor::system())
+        .await
+        .unwrap()
+        .value
+        .id;
+    let elsewhere = Grant {
+        agent: Some("agent-77".to_owned()),
+        ..Grant::new(Owner::Account(other.clone()), Role::ReportManager)
+    };
+    let colleague = app.sign_in(vec![elsewhere]).await;
+    let profile = json!({"profile": {"phone": "+4943112345", "title": "Head of Sales"}});
+    assert_eq!(patch(&app, &colleague, "/v1/me", profile).await.status, 200);
+    let me = send(&app, &colleague, "GET", "/v1/me", Value::Null)
+        .await
+        .json;
+    let address = me["email"].as_str().unwrap();
+
+    let admin = app.sign_in_as(Role::Administrator).await;
+    let made = invite(&app, &admin, "call_manager", address).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let path = format!("{}/{}", users(&app), colleague.id);
+    let read = send(&app, &admin, "GET", &path, Value::Null).await;
+    assert_eq!(read.json["grants"][0]["role"], "call_manager");
+    let list = send(&app, &admin, "GET", &users(&app), Value::Null).await;
+    patch(&app, &admin, &path, json!({"role": "call_agent"})).await;
+    send(&app, &admin, "DELETE", &path, Value::Null).await;
+    let history = format!(
+        "/v1/accounts/{}/history?item=users/{}",
+        app.account, colleague.id
+    );
+    let history = send(&app, &admin, "GET", &history, Value::Null).await;
+    let items = history.json["items"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{}", history.json);
+    assert_eq!(items[2]["after"]["grants"][0]["role"], "call_manager");
+    for shown in [&made, &read, &list, &history] {
+        for hidden in [
+            other.as_str(),
+            "agent-77",
+            "report_manager",
+            "43112345",
+            "Sales",
+        ] {
+            assert!(!shown.json.to_string().contains(hidden), "{}", shown.json);
+        }
+    }
+    for hidden in ["two_factor", "last_login", "last_login_at", "notifications"] {
+        assert!(read.json.get(hidden).is_none(), "{hidden}: {}", read.json);
+    }
+    assert!(!history.json.to_string().contains("two_factor"));
+}
+
+#[tokio::test]
 async fn an_agency_gives_roles_on_its_own_accounts_only() {
     let app = app().await;
     let above = app.sign_in_as(Role::AgencyAdministrator).await;
@@ -582,6 +638,19 @@ async fn support_access_opens_the_agency_for_as_long_as_it_says_and_is_on_record
             .status,
         403
     );
+    // Nor does it leave anything behind that works for it when the door is shut: it reads settings, and
+    // changes none.
+    for (owner, area) in [
+        (format!("accounts/{}", app.account), "callbacks"),
+        (format!("accounts/{}", app.account), "recordings"),
+        (format!("agencies/{}", app.agency), "security"),
+    ] {
+        let path = format!("/v1/{owner}/settings/{area}");
+        let read = send(&app, &operator, "GET", &path, Value::Null).await;
+        assert_eq!(read.status, 200, "{path}");
+        let changed = patch(&app, &operator, &path, json!({})).await;
+        assert_eq!(changed.status, 403, "{path} {}", changed.json);
+    }
     let (entries, _) = app.app.history_before(&app.agency, 10, None).await.unwrap();
     let uses: Vec<_> = entries
         .iter()

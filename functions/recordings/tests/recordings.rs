@@ -561,12 +561,38 @@ async fn numbers_are_masked_where_the_console_is() {
         json!({"phone_number_masking": true}),
     )
     .await;
+    // The number stands in other places too, and in one recording nothing says that it is one.
+    let mut spread = self::facts(&wav(1));
+    spread["from"] = json!("+14155550123");
+    spread["call_id"] = json!("sip:+14155550123@pbx");
+    spread["external_id"] = json!("x-4155550123");
+    spread["agent_id"] = json!("14155550123");
+    spread["team"] = json!("line (415) 555-0123");
+    spread["tags"] = json!(["called 4155550123", "vip"]);
+    let made = register(&test, spread.clone()).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let mut bare = spread;
+    bare["external_id"] = json!("y-4155550123");
+    bare.as_object_mut().unwrap().remove("from");
+    let bare = register(&test, bare).await;
+    let one = path(&test, &format!("/recordings/{}", id(&made)));
     for answer in [
         test.request("GET", &at, Value::Null).await.json,
+        test.request("GET", &one, Value::Null).await.json,
+        made.json,
+        bare.json,
         list(&test, "limit=5").await,
     ] {
-        assert!(!answer.to_string().contains("4155550123"), "{answer}");
+        let text = answer.to_string();
+        assert!(!text.contains("4155550123"), "{answer}");
+        assert!(!text.contains("555-0123"), "{answer}");
     }
+    // An id without a number stays what it is; and what is masked is still found.
+    let plain = test.request("GET", &at, Value::Null).await.json;
+    assert_eq!(plain["call_id"], "call-1042");
+    let found = list(&test, "call_id=sip:%2B14155550123@pbx").await;
+    assert_eq!(found["items"].as_array().unwrap().len(), 2);
+    assert_eq!(found["items"][0]["tags"][1], "vip");
 }
 
 async fn client_side(test: &TestApp) {

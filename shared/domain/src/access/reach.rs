@@ -438,7 +438,8 @@ impl App {
         // A condition on what is hidden would tell of it.
         let asks_hidden = (filter.agent.is_some() && !reach.shows("agent_id") && !reach.is_own())
             || (filter.team.is_some() && !reach.shows("team"))
-            || (filter.tag.is_some() && !reach.shows("tags"));
+            || (filter.tag.is_some() && !reach.shows("tags"))
+            || (filter.shorter_than.is_some() && !reach.shows("duration"));
         if asks_hidden {
             return Ok(RecordingPage {
                 recordings: Vec::new(),
@@ -494,7 +495,8 @@ impl App {
 }
 
 impl DataReach {
-    fn is_own(&self) -> bool {
+    /// Whether only what the person itself took part in is seen.
+    pub fn is_own(&self) -> bool {
         self.0.as_ref().is_some_and(|limits| limits.own.is_some())
     }
 }
