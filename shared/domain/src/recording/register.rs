@@ -275,7 +275,7 @@ impl App {
                 ))
             })
             .await?;
-        let ids = page
+        let mut ids = page
             .rows
             .iter()
             .filter_map(|row| row.key.sk.strip_prefix("rec/"));
@@ -287,7 +287,7 @@ impl App {
         let found = rows
             .map(|row| parse_doc(&row.doc))
             .collect::<Result<_, _>>()?;
-        let last = ids.last().map(str::to_owned);
+        let last = ids.next_back().map(str::to_owned);
         Ok((found, last.filter(|_| page.next.is_some())))
     }
 }
