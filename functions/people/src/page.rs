@@ -52,6 +52,8 @@ struct Person {
     /// Where it is not the usual one.
     status: Option<&'static str>,
     role: String,
+    /// Of somebody who holds roles elsewhere as well, an account is told no more.
+    is_guest: bool,
     has_second_factor: bool,
     login: Option<Login>,
 }
@@ -191,6 +193,7 @@ fn shown(app: &App, owner: &Owner, user: User) -> Person {
         email: user.email.as_str().to_owned(),
         status: (user.status != UserStatus::Active).then(|| user.status.as_str()),
         role: roles.join(", "),
+        is_guest: user.is_guest,
         has_second_factor: user.two_factor.is_on(),
         login: user.last_login_at.map(|at| Login {
             at: at.into(),

@@ -49,6 +49,7 @@ impl Search {
 }
 
 /// A user.
+#[expect(clippy::option_option, reason = "null is not absent")]
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserBody {

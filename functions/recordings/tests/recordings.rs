@@ -583,9 +583,9 @@ async fn numbers_are_masked_where_the_console_is() {
         bare.json,
         list(&test, "limit=5").await,
     ] {
-        let text = answer.to_string();
-        assert!(!text.contains("4155550123"), "{answer}");
-        assert!(!text.contains("555-0123"), "{answer}");
+        let shown = answer.to_string();
+        assert!(!shown.contains("4155550123"), "{answer}");
+        assert!(!shown.contains("555-0123"), "{answer}");
     }
     // An id without a number stays what it is; and what is masked is still found.
     let plain = test.request("GET", &at, Value::Null).await.json;

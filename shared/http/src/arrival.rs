@@ -270,9 +270,9 @@ impl Place {
             }
             () = sleep_until(self.until()) => return Err(no_place()),
         }
-        let spent = asked.elapsed();
-        self.waited += spent;
-        Ok(spent)
+        let time = asked.elapsed();
+        self.waited += time;
+        Ok(time)
     }
 
     fn take(&mut self, permit: SemaphorePermit<'static>, units: usize) {

@@ -58,12 +58,11 @@ pub(crate) async fn post(
     if config.twilio_auth_token.is_none() || !request.headers().contains_key(SIGNATURE) {
         return Err(unsigned());
     }
-    let (parts, body) = match secret {
-        Some(_) => read(request).await?,
-        None => {
-            let (parts, body) = split(request);
-            (parts, read_open(body, MAX_UNKNOWN_BYTES).await?)
-        }
+    let (parts, body) = if secret.is_some() {
+        read(request).await?
+    } else {
+        let (parts, body) = split(request);
+        (parts, read_open(body, MAX_UNKNOWN_BYTES).await?)
     };
     if !is_signed(&app, &config, &parts, &body) {
         return Err(unsigned());
