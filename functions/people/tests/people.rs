@@ -1076,7 +1076,7 @@ async fn the_page_says_when_each_last_logged_in() {
     let app = app().await;
     let first = app.sign_in_as(Role::Administrator).await;
     invite(&app, &first, "call_manager", "grace@example.com").await;
-    app.clock.advance(std::time::Duration::from_secs(3 * 3600));
+    app.clock.advance(std::time::Duration::from_hours(3));
     let admin = app.sign_in_as(Role::AgencyAdministrator).await;
     let page = async |person: &SignedIn, path: &str| {
         let response = send(&app, person, "GET", path, Value::Null).await;
