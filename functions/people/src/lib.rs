@@ -18,6 +18,7 @@ ringfence_http::routes! {
     accounts::account::teams::team::patch::patch,
     accounts::account::users::get::get,
     accounts::account::users::post::post,
+    accounts::account::users::user::call_rights::get::get,
     accounts::account::users::user::delete::delete,
     accounts::account::users::user::get::get,
     accounts::account::users::user::invitation::post::post,
