@@ -26,6 +26,7 @@ mod api {
         accounts::account::teams::team::patch::patch,
         accounts::account::users::get::get,
         accounts::account::users::post::post,
+        accounts::account::users::user::call_rights::get::get,
         accounts::account::users::user::delete::delete,
         accounts::account::users::user::get::get,
         accounts::account::users::user::invitation::post::post,

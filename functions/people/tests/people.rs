@@ -1129,3 +1129,78 @@ async fn the_page_says_when_each_last_logged_in() {
         (303, "/login?next=/people")
     );
 }
+
+#[tokio::test]
+async fn the_platform_asks_what_somebody_may_do_with_a_call() {
+    let app = app().await;
+    let teams = format!("/v1/accounts/{}/teams", app.account);
+    let mut made = Vec::new();
+    for body in [
+        json!({"name": "Front", "live_listening": "disabled", "transfer_to": []}),
+        json!({"name": "Back", "live_listening": "disabled", "transfer_to": []}),
+        json!({"name": "Leads"}),
+    ] {
+        let team = app.request("POST", &teams, body).await;
+        made.push(team.json["id"].as_str().unwrap().to_owned());
+    }
+    let [front, back, leads] = &made[..] else {
+        panic!("three teams");
+    };
+    let path = format!("{teams}/{front}");
+    let read = app.request("GET", &path, Value::Null).await;
+    let etag = read.headers["etag"].to_str().unwrap();
+    let headers = [("if-match", etag)];
+    let only_back = json!({"transfer_to": [back]});
+    let changed = app
+        .request_as(Some(&app.key), "PATCH", &path, &headers, only_back)
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.json);
+    let somebody = async |teams: &[&String]| {
+        let mut grant = Grant::new(Owner::Account(app.account.clone()), Role::CallAgent);
+        grant.teams = teams.iter().map(|team| (*team).clone()).collect();
+        app.sign_in(vec![grant]).await.id
+    };
+    let (ada, bob) = (somebody(&[front]).await, somebody(&[back]).await);
+    let (cleo, free) = (somebody(&[front, leads]).await, somebody(&[]).await);
+    let key = app
+        .key_for(Owner::Account(app.account.clone()), &[Scope::PeopleRead])
+        .await;
+    let ask = async |who: &str, to: &str| {
+        let path = format!("{}/{who}/call-rights?transfer_to={to}", users(&app));
+        let answer = app
+            .request_as(Some(&key), "GET", &path, &[], Value::Null)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        answer.json
+    };
+    let limited =
+        json!({"live_listening": "disabled", "transfer_to": [back], "may_transfer": true});
+    assert_eq!(ask(&ada, &bob).await, limited);
+    assert_eq!(ask(&ada, &cleo).await["may_transfer"], false);
+    assert_eq!(ask(&ada, &free).await["may_transfer"], false);
+    assert_eq!(ask(&bob, &ada).await["may_transfer"], false);
+    // What any of one's teams allows; and nothing limits who is in none.
+    let open = json!({"live_listening": "enabled", "transfer_to": null, "may_transfer": true});
+    assert_eq!(ask(&cleo, &ada).await, open);
+    assert_eq!(ask(&free, &ada).await, open);
+    // Nobody transfers to, or from, somebody who is suspended.
+    let suspend = format!("{}/{bob}/suspend", users(&app));
+    app.request("POST", &suspend, Value::Null).await;
+    assert_eq!(ask(&ada, &bob).await["may_transfer"], false);
+    let nothing = json!({"live_listening": "disabled", "transfer_to": [], "may_transfer": false});
+    assert_eq!(ask(&bob, &ada).await, nothing);
+    for (path, status) in [
+        (format!("{}/{ada}/call-rights", users(&app)), 200),
+        (format!("{}/{ada}/call-rights?to=x", users(&app)), 400),
+        (
+            format!("{}/{ada}/call-rights?transfer_to=x", users(&app)),
+            404,
+        ),
+        (format!("{}/usr_x/call-rights", users(&app)), 404),
+    ] {
+        let answer = app
+            .request_as(Some(&key), "GET", &path, &[], Value::Null)
+            .await;
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
