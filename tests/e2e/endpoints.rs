@@ -588,6 +588,12 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "",
     ),
     (
+        "GET",
+        "/v1/accounts/{account}/users/{user}/call-rights",
+        Account(PeopleRead),
+        "",
+    ),
+    (
         "PATCH",
         "/v1/accounts/{account}/users/{user}",
         Account(PeopleWrite),

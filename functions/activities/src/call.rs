@@ -29,6 +29,7 @@ use ringfence_http::{AppState, Authenticated, Problem};
             "updated_at": "2026-01-31T08:15:04Z",
             "data": {"call_id": "call-1042", "direction": "inbound", "from": "+141****0132"},
         })),
+        (status = 409, description = "The call has more events than a record is put together of: 10,000, or 16 MiB", body = inline(ringfence_http::problem::ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account or call", body = inline(ringfence_http::problem::ProblemBody<'static>), content_type = "application/problem+json"),
     ),
 )]

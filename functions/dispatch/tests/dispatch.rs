@@ -764,3 +764,52 @@ async fn that_an_old_url_failed_is_not_held_against_a_new_one() {
     assert_eq!(seen["items"][0]["state"], "failing", "{seen}");
     assert!(!seen.to_string().contains(&new.url()));
 }
+
+#[tokio::test]
+async fn a_search_by_call_goes_through_it_page_by_page_and_no_further_than_a_call_goes() {
+    let (test, receiver) = (app().await, Receiver::start().await);
+    callbacks(&test, json!({"cdr": {"url": receiver.url()}})).await;
+    let path = format!("/v1/accounts/{}/events", test.account);
+    let events = |call: &str, count: usize, note: &str| -> Value {
+        (0..count)
+            .map(|at| {
+                json!({"type": "cdr.created", "id": format!("{call}-{at}"), "timestamp": "2026-01-31T07:59:00Z",
+                       "data": {"call_id": call, "source": {"note": note}}})
+            })
+            .collect()
+    };
+    test.request("POST", &path, events("c-long", 250, "")).await;
+    let search = format!(
+        "/v1/accounts/{}/deliveries?call_id=c-long&limit=100",
+        test.account
+    );
+    let mut seen: Vec<String> = Vec::new();
+    let mut next = String::new();
+    loop {
+        let page = test
+            .request("GET", &format!("{search}{next}"), Value::Null)
+            .await;
+        let items = page.json["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|item| item["id"].to_string()));
+        match page.json["next_cursor"].as_str() {
+            Some(cursor) => next = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 250);
+    assert!(seen.is_sorted_by(|a, b| a > b), "newest first, each once");
+
+    for batch in 0..4 {
+        let call = json!(events(&format!("c-{batch}"), 18, &"x".repeat(250_000)));
+        let mut call = call.as_array().unwrap().clone();
+        for event in &mut call {
+            event["data"]["call_id"] = json!("c-huge");
+        }
+        let posted = test.request("POST", &path, json!(call)).await;
+        assert_eq!(posted.json["accepted"], 18, "{}", posted.json["errors"]);
+    }
+    let search = format!("/v1/accounts/{}/deliveries?call_id=c-huge", test.account);
+    let refused = test.request("GET", &search, Value::Null).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.json["detail"].to_string().contains("by time"));
+}

@@ -49,6 +49,7 @@ impl Search {
 }
 
 /// A user.
+#[expect(clippy::option_option, reason = "null is not absent")]
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserBody {
@@ -64,15 +65,20 @@ pub(crate) struct UserBody {
     status: String,
     /// The roles it holds: at an account, the one there.
     grants: Vec<GrantBody>,
-    /// Its second factor.
-    two_factor: TwoFactorBody,
+    /// Its second factor. To an account, this and what follows is told only of those who hold no role
+    /// elsewhere, and of others no contact data either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    two_factor: Option<TwoFactorBody>,
     /// What it wants to hear.
-    notifications: NotificationsBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifications: Option<NotificationsBody>,
     /// When it last logged in; null: never.
-    #[schema(format = DateTime)]
-    last_login_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_login_at: Option<Option<String>>,
     /// The same as people say it: `3 hours ago`, `never`.
-    last_login: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_login: Option<String>,
     /// When it was invited.
     #[schema(format = DateTime)]
     created_at: String,
@@ -344,6 +350,7 @@ pub(crate) async fn shown(app: &App, user: User) -> Result<UserBody, Problem> {
 }
 
 fn body(user: User, teams: &[Team], now: Timestamp) -> UserBody {
+    let is_own = !user.is_guest;
     UserBody {
         id: user.id,
         email: user.email.as_str().to_owned(),
@@ -359,18 +366,19 @@ fn body(user: User, teams: &[Team], now: Timestamp) -> UserBody {
             .into_iter()
             .map(|grant| grant_body(grant, teams))
             .collect(),
-        two_factor: TwoFactorBody {
+        two_factor: is_own.then_some(TwoFactorBody {
             app: user.two_factor.app,
             sms: user.two_factor.sms,
             recovery_left: user.two_factor.recovery_left,
-        },
-        notifications: NotificationsBody {
+        }),
+        notifications: is_own.then_some(NotificationsBody {
             billing: user.notifications.billing,
-        },
-        last_login_at: user.last_login_at.map(|at| at.to_string()),
-        last_login: user
-            .last_login_at
-            .map_or_else(|| "never".to_owned(), |at| ago(now, at)),
+        }),
+        last_login_at: is_own.then(|| user.last_login_at.map(|at| at.to_string())),
+        last_login: is_own.then(|| {
+            user.last_login_at
+                .map_or_else(|| "never".to_owned(), |at| ago(now, at))
+        }),
         created_at: user.created_at.to_string(),
         erased_at: user.erased_at.map(|at| at.to_string()),
     }

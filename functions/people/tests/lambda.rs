@@ -22,6 +22,7 @@ fn every_event_is_answered_as_it_should_be() {
             keyed("users.apigw.json"),
             keyed("invite.apigw.json"),
             keyed("suspend.apigw.json"),
+            keyed("call-rights.apigw.json"),
             keyed("erasure.apigw.json"),
             keyed("two-factor.apigw.json"),
             keyed("support.apigw.json"),

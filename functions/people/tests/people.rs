@@ -366,6 +366,62 @@ async fn an_account_neither_sees_nor_touches_roles_elsewhere() {
 }
 
 #[tokio::test]
+async fn an_invitation_of_a_colleague_from_elsewhere_tells_nothing_of_them() {
+    let app = app().await;
+    let other = app
+        .app
+        .create_account(&app.agency, "Other", &Actor::system())
+        .await
+        .unwrap()
+        .value
+        .id;
+    let elsewhere = Grant {
+        agent: Some("agent-77".to_owned()),
+        ..Grant::new(Owner::Account(other.clone()), Role::ReportManager)
+    };
+    let colleague = app.sign_in(vec![elsewhere]).await;
+    let profile = json!({"profile": {"phone": "+4943112345", "title": "Head of Sales"}});
+    assert_eq!(patch(&app, &colleague, "/v1/me", profile).await.status, 200);
+    let me = send(&app, &colleague, "GET", "/v1/me", Value::Null)
+        .await
+        .json;
+    let address = me["email"].as_str().unwrap();
+
+    let admin = app.sign_in_as(Role::Administrator).await;
+    let made = invite(&app, &admin, "call_manager", address).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let path = format!("{}/{}", users(&app), colleague.id);
+    let read = send(&app, &admin, "GET", &path, Value::Null).await;
+    assert_eq!(read.json["grants"][0]["role"], "call_manager");
+    let list = send(&app, &admin, "GET", &users(&app), Value::Null).await;
+    patch(&app, &admin, &path, json!({"role": "call_agent"})).await;
+    send(&app, &admin, "DELETE", &path, Value::Null).await;
+    let history = format!(
+        "/v1/accounts/{}/history?item=users/{}",
+        app.account, colleague.id
+    );
+    let history = send(&app, &admin, "GET", &history, Value::Null).await;
+    let items = history.json["items"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{}", history.json);
+    assert_eq!(items[2]["after"]["grants"][0]["role"], "call_manager");
+    for shown in [&made, &read, &list, &history] {
+        for hidden in [
+            other.as_str(),
+            "agent-77",
+            "report_manager",
+            "43112345",
+            "Sales",
+        ] {
+            assert!(!shown.json.to_string().contains(hidden), "{}", shown.json);
+        }
+    }
+    for hidden in ["two_factor", "last_login", "last_login_at", "notifications"] {
+        assert!(read.json.get(hidden).is_none(), "{hidden}: {}", read.json);
+    }
+    assert!(!history.json.to_string().contains("two_factor"));
+}
+
+#[tokio::test]
 async fn an_agency_gives_roles_on_its_own_accounts_only() {
     let app = app().await;
     let above = app.sign_in_as(Role::AgencyAdministrator).await;
@@ -582,6 +638,19 @@ async fn support_access_opens_the_agency_for_as_long_as_it_says_and_is_on_record
             .status,
         403
     );
+    // Nor does it leave anything behind that works for it when the door is shut: it reads settings, and
+    // changes none.
+    for (owner, area) in [
+        (format!("accounts/{}", app.account), "callbacks"),
+        (format!("accounts/{}", app.account), "recordings"),
+        (format!("agencies/{}", app.agency), "security"),
+    ] {
+        let path = format!("/v1/{owner}/settings/{area}");
+        let read = send(&app, &operator, "GET", &path, Value::Null).await;
+        assert_eq!(read.status, 200, "{path}");
+        let changed = patch(&app, &operator, &path, json!({})).await;
+        assert_eq!(changed.status, 403, "{path} {}", changed.json);
+    }
     let (entries, _) = app.app.history_before(&app.agency, 10, None).await.unwrap();
     let uses: Vec<_> = entries
         .iter()
@@ -1000,4 +1069,140 @@ async fn one_of_the_operators_team_is_erased_from_where_it_was_let_in_too() {
         send(&app, &above, "POST", &path, Value::Null).await.status,
         404
     );
+}
+
+#[tokio::test]
+async fn the_page_says_when_each_last_logged_in() {
+    let app = app().await;
+    let first = app.sign_in_as(Role::Administrator).await;
+    invite(&app, &first, "call_manager", "grace@example.com").await;
+    app.clock.advance(std::time::Duration::from_hours(3));
+    let admin = app.sign_in_as(Role::AgencyAdministrator).await;
+    let page = async |person: &SignedIn, path: &str| {
+        let response = send(&app, person, "GET", path, Value::Null).await;
+        let html = String::from_utf8(response.bytes.clone()).unwrap();
+        (response.status, html)
+    };
+    let (status, agency) = page(&admin, "/people").await;
+    assert_eq!(status, 200, "{agency}");
+    // Of the agency, and of its accounts.
+    assert!(agency.contains("grace@example.com") && agency.contains("Last login: never"));
+    assert!(agency.contains("3 hours ago</time>"), "{agency}");
+    // Exact where the pointer rests on it.
+    let login = app.app.user(&first.id).await.unwrap().unwrap().value;
+    let login = login
+        .last_login_at
+        .unwrap()
+        .to_zoned(jiff::tz::TimeZone::UTC);
+    let exact = login.strftime("title=\"%-d %B %Y, %H:%M UTC\"").to_string();
+    assert!(agency.contains(&exact), "{exact} in {agency}");
+    let account = format!("/people?of={}", app.account);
+    let (status, account_page) = page(&admin, &account).await;
+    assert_eq!(status, 200);
+    assert!(account_page.contains("grace@example.com") && !account_page.contains(&admin.id));
+    // Who may not list users sees no page of them, whosesoever it asks for.
+    let agent = app.sign_in_as(Role::CallAgent).await;
+    for path in [
+        "/people",
+        &account,
+        "/people?of=agy_1",
+        "/people?of=platform",
+    ] {
+        assert_eq!(page(&agent, path).await.0, 404, "{path}");
+    }
+    let stranger = app
+        .app
+        .create_agency("Other", &Actor::system())
+        .await
+        .unwrap()
+        .value
+        .id;
+    let grant = Grant::new(Owner::Agency(stranger.clone()), Role::AgencyAdministrator);
+    let stranger = app.sign_in_at(Home::Agency(stranger), vec![grant]).await;
+    assert_eq!(page(&stranger, &account).await.0, 404);
+    let nobody = app
+        .request_as(None, "GET", "/people", &[], Value::Null)
+        .await;
+    assert_eq!(
+        (
+            nobody.status.as_u16(),
+            nobody.headers["location"].to_str().unwrap()
+        ),
+        (303, "/login?next=/people")
+    );
+}
+
+#[tokio::test]
+async fn the_platform_asks_what_somebody_may_do_with_a_call() {
+    let app = app().await;
+    let teams = format!("/v1/accounts/{}/teams", app.account);
+    let mut made = Vec::new();
+    for body in [
+        json!({"name": "Front", "live_listening": "disabled", "transfer_to": []}),
+        json!({"name": "Back", "live_listening": "disabled", "transfer_to": []}),
+        json!({"name": "Leads"}),
+    ] {
+        let team = app.request("POST", &teams, body).await;
+        made.push(team.json["id"].as_str().unwrap().to_owned());
+    }
+    let [front, back, leads] = &made[..] else {
+        panic!("three teams");
+    };
+    let path = format!("{teams}/{front}");
+    let read = app.request("GET", &path, Value::Null).await;
+    let etag = read.headers["etag"].to_str().unwrap();
+    let headers = [("if-match", etag)];
+    let only_back = json!({"transfer_to": [back]});
+    let changed = app
+        .request_as(Some(&app.key), "PATCH", &path, &headers, only_back)
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.json);
+    let somebody = async |teams: &[&String]| {
+        let mut grant = Grant::new(Owner::Account(app.account.clone()), Role::CallAgent);
+        grant.teams = teams.iter().map(|team| (*team).clone()).collect();
+        app.sign_in(vec![grant]).await.id
+    };
+    let (ada, bob) = (somebody(&[front]).await, somebody(&[back]).await);
+    let (cleo, free) = (somebody(&[front, leads]).await, somebody(&[]).await);
+    let key = app
+        .key_for(Owner::Account(app.account.clone()), &[Scope::PeopleRead])
+        .await;
+    let ask = async |who: &str, to: &str| {
+        let path = format!("{}/{who}/call-rights?transfer_to={to}", users(&app));
+        let answer = app
+            .request_as(Some(&key), "GET", &path, &[], Value::Null)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        answer.json
+    };
+    let limited =
+        json!({"live_listening": "disabled", "transfer_to": [back], "may_transfer": true});
+    assert_eq!(ask(&ada, &bob).await, limited);
+    assert_eq!(ask(&ada, &cleo).await["may_transfer"], false);
+    assert_eq!(ask(&ada, &free).await["may_transfer"], false);
+    assert_eq!(ask(&bob, &ada).await["may_transfer"], false);
+    // What any of one's teams allows; and nothing limits who is in none.
+    let open = json!({"live_listening": "enabled", "transfer_to": null, "may_transfer": true});
+    assert_eq!(ask(&cleo, &ada).await, open);
+    assert_eq!(ask(&free, &ada).await, open);
+    // Nobody transfers to, or from, somebody who is suspended.
+    let suspend = format!("{}/{bob}/suspend", users(&app));
+    app.request("POST", &suspend, Value::Null).await;
+    assert_eq!(ask(&ada, &bob).await["may_transfer"], false);
+    let nothing = json!({"live_listening": "disabled", "transfer_to": [], "may_transfer": false});
+    assert_eq!(ask(&bob, &ada).await, nothing);
+    for (path, status) in [
+        (format!("{}/{ada}/call-rights", users(&app)), 200),
+        (format!("{}/{ada}/call-rights?to=x", users(&app)), 400),
+        (
+            format!("{}/{ada}/call-rights?transfer_to=x", users(&app)),
+            404,
+        ),
+        (format!("{}/usr_x/call-rights", users(&app)), 404),
+    ] {
+        let answer = app
+            .request_as(Some(&key), "GET", &path, &[], Value::Null)
+            .await;
+        assert_eq!(answer.status, status, "{path}");
+    }
 }

@@ -9,14 +9,14 @@ use ringfence_domain::{
     link::{Asks, OpenLink},
     pin::{Pin, PinError},
 };
-use ringfence_http::{AppState, problem::ProblemBody, read_limited};
+use ringfence_http::{AppState, cookies, problem::ProblemBody, read_open};
 use ringfence_ports::{MAX_LINK_TTL, Served};
 use serde::Deserialize;
 use url::Url;
 
 use crate::{
     door::{self, Entry, Token, Visitor},
-    pages::{self, Form},
+    pages::{self, Because, Form},
 };
 
 /// The largest body that a PIN needs, in bytes.
@@ -56,7 +56,14 @@ pub(crate) async fn get(
     let path = format!("/r/{token}");
     match door::entry(&app, &visitor, &open).await {
         Entry::Refused(response) => *response,
-        Entry::Pin => pages::ask_pin(visitor.form, &open, &path, false),
+        Entry::Pin => {
+            let because = if parts.uri.query() == Some(GIVEN) {
+                Because::NotKept
+            } else {
+                Because::Protected
+            };
+            pages::ask_pin(visitor.form, &open, &path, because)
+        }
         Entry::Open(_) => {
             let audio = format!("{path}/audio");
             let elsewhere = match visitor.form {
@@ -81,6 +88,10 @@ async fn origin_of_audio(app: &AppState, open: &OpenLink) -> Option<String> {
     let origin = Url::parse(&url).ok()?.origin();
     origin.is_tuple().then(|| origin.ascii_serialization())
 }
+
+/// The query of a page that somebody comes to with the right PIN given, where a browser may not keep its
+/// cookie: so that the page can say why it asks again.
+const GIVEN: &str = "given";
 
 #[derive(Deserialize)]
 struct PinForm {
@@ -135,23 +146,31 @@ pub(crate) async fn post(
             for_body.headers_mut().insert(name, value.clone());
         }
     }
-    let body = match read_limited(for_body, MAX_PIN_BODY).await {
+    let body = match read_open(for_body, MAX_PIN_BODY).await {
         Ok(body) => body,
         Err(problem) => return pages::failed(form, problem),
     };
     // What cannot be a PIN is not the right one, and is worth no attempt.
     let Some(pin) = read_pin(&parts.headers, &body) else {
-        return pages::ask_pin(form, &open, &path, true);
+        return pages::ask_pin(form, &open, &path, Because::Wrong);
     };
+    drop(body);
     match app.unlock_link(&open, pin, visitor.address).await {
         Ok(unlocked) => match app.unlocked_cookie(&open, &unlocked).await {
             Ok(value) => {
                 let cookie = door::set_cookie(&app, visitor.headers, &open, &value);
+                let path = if matches!(form, Form::Page)
+                    && cookies::is_https_assumed(&app, visitor.headers)
+                {
+                    format!("{path}?{GIVEN}")
+                } else {
+                    path
+                };
                 answered(form, &open, &path, Some(&cookie))
             }
             Err(error) => pages::failed(form, error.into()),
         },
-        Err(PinError::Wrong) => pages::ask_pin(form, &open, &path, true),
+        Err(PinError::Wrong) => pages::ask_pin(form, &open, &path, Because::Wrong),
         Err(PinError::Locked { until }) => pages::locked(form, until, app.clock.now()),
         Err(PinError::Closed) => pages::closed(form),
         Err(PinError::Store(error)) => pages::failed(form, error.into()),

@@ -39,6 +39,7 @@ struct PinPage<'a> {
     about: About,
     action: &'a str,
     is_wrong: bool,
+    is_not_kept: bool,
 }
 
 #[derive(Template)]
@@ -244,8 +245,20 @@ pub(crate) fn pin_required(form: Form) -> Response {
     )
 }
 
+/// Why a PIN is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Because {
+    /// The recording has one.
+    Protected,
+    /// The one that was given is not it.
+    Wrong,
+    /// The right one was given, and the browser did not keep that, or a quarter of an hour ago.
+    NotKept,
+}
+
 /// Asks for the PIN.
-pub(crate) fn ask_pin(form: Form, open: &OpenLink, action: &str, is_wrong: bool) -> Response {
+pub(crate) fn ask_pin(form: Form, open: &OpenLink, action: &str, because: Because) -> Response {
+    let is_wrong = because == Because::Wrong;
     match form {
         Form::Page => {
             let status = if is_wrong {
@@ -259,6 +272,7 @@ pub(crate) fn ask_pin(form: Form, open: &OpenLink, action: &str, is_wrong: bool)
                     about: About::of(open),
                     action,
                     is_wrong,
+                    is_not_kept: because == Because::NotKept,
                 },
             )
         }

@@ -226,6 +226,15 @@ async fn a_teams_pin_is_asked_and_guessing_is_paid_for() {
         .request("PUT", &format!("{base}/pin"), json!({"pin": "402817"}))
         .await;
     assert!(set.status.is_success(), "{}", set.json);
+    // Nor to what opens a recording that is encrypted to the customer's key.
+    let key = format!("{base}/key");
+    let refused = get(&app, &manager, &key).await;
+    assert_eq!(refused.json["type"], "/problems/pin-required");
+    let pin = [("ringfence-pin", "402817")];
+    let none = app
+        .request_of(&manager, "GET", &key, &pin, Value::Null)
+        .await;
+    assert_eq!(none.status, 404, "no such key: {}", none.json);
     assert_eq!(with("x").await.json["type"], "/problems/wrong-pin");
     assert_eq!(with("402817").await.status, 302);
     for _ in 0..5 {
@@ -272,7 +281,12 @@ async fn groups_filter_calls_and_recordings_and_hide_columns() {
         assert!(one.json.get(hidden).is_none(), "{hidden}");
     }
     // What is hidden cannot be found out by a filter either.
-    for query in ["agent_id=ada", "team=sales", "tag=recorded"] {
+    for query in [
+        "agent_id=ada",
+        "team=sales",
+        "tag=recorded",
+        "shorter_than=10",
+    ] {
         let path = format!("/v1/accounts/{}/recordings?{query}", app.account);
         assert_eq!(get(&app, &manager, &path).await.json["items"], json!([]));
     }
@@ -297,4 +311,119 @@ async fn groups_filter_calls_and_recordings_and_hide_columns() {
     // Administrators are never narrowed.
     let admin = app.sign_in(grant(&app, Role::Administrator, |_| {})).await;
     assert_eq!(listed(&app, &admin).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_page_of_recordings_reads_each_call_once() {
+    let app = app().await;
+    call(&app, "c-1", "ada", "answered", "vip").await;
+    let narrow = group(
+        &app,
+        json!({"name": "G", "tags": ["vip"], "columns": ["recording"]}),
+    )
+    .await;
+    let manager = app
+        .sign_in(grant(&app, Role::ReportManager, |grant| {
+            grant.access_group = Some(narrow);
+        }))
+        .await;
+    let mut cost = Vec::new();
+    for count in [1, 12] {
+        for _ in usize::from(count > 1)..count {
+            recording(&app, "c-1", "ada", "sales").await;
+        }
+        listed(&app, &manager).await;
+        app.counting.take();
+        let seen = listed(&app, &manager).await.len();
+        cost.push((app.counting.take().query, seen > 0));
+    }
+    assert_eq!(cost[0], cost[1], "queries of a page with 1 and with 12");
+}
+
+/// Posts a call's events, more than are looked at together.
+async fn huge_call(app: &TestApp, call: &str) {
+    let note = "x".repeat(250_000);
+    let path = format!("/v1/accounts/{}/events", app.account);
+    for batch in 0..4 {
+        let events: Vec<Value> = (0..18)
+            .map(|at| {
+                json!({"id": format!("{call}-{batch}-{at}"), "type": "cdr.created", "timestamp": "2026-01-31T07:10:00Z",
+                    "data": {"call_id": call, "tags": ["vip"], "agent_id": "ada", "source": {"note": note}}})
+            })
+            .collect();
+        let posted = app.request("POST", &path, json!(events)).await;
+        assert_eq!(posted.json["accepted"], 18, "{}", posted.json["errors"]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_with_too_many_events_is_not_read_whole() {
+    let app = app().await;
+    huge_call(&app, "c-huge").await;
+    call(&app, "c-1", "ada", "answered", "vip").await;
+    let hidden = recording(&app, "c-huge", "ada", "sales").await;
+    let seen = recording(&app, "c-1", "ada", "sales").await;
+    let path = format!("/v1/accounts/{}/calls/c-huge", app.account);
+    let refused = app.request("GET", &path, Value::Null).await;
+    assert_eq!(refused.status, 409, "{}", refused.json);
+    let detail = refused.json["detail"].as_str().unwrap();
+    assert!(detail.contains("10000 events, or 16 MiB"), "{detail}");
+
+    // What cannot be judged is not seen; what need not be is.
+    let narrow = group(
+        &app,
+        json!({"name": "G", "tags": ["vip"], "columns": ["recording"]}),
+    )
+    .await;
+    let narrowed = app
+        .sign_in(grant(&app, Role::ReportManager, |grant| {
+            grant.access_group = Some(narrow);
+        }))
+        .await;
+    assert_eq!(listed(&app, &narrowed).await, std::slice::from_ref(&seen));
+    is_absent(&app, &narrowed, &hidden).await;
+    let manager = app.sign_in(grant(&app, Role::CallManager, |_| {})).await;
+    assert_eq!(listed(&app, &manager).await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_listened_from_where_is_for_managers_and_seconds_for_who_sees_durations() {
+    let app = app().await;
+    call(&app, "c-1", "ada", "answered", "vip").await;
+    let id = recording(&app, "c-1", "ada", "sales").await;
+    let base = format!("/v1/accounts/{}/recordings/{id}", app.account);
+    let audio = app
+        .request("GET", &format!("{base}/audio"), Value::Null)
+        .await;
+    assert_eq!(audio.status, 302);
+    let listens = format!("{base}/listens");
+    let manager = app.sign_in(grant(&app, Role::CallManager, |_| {})).await;
+    let seen = get(&app, &manager, &listens).await.json["items"][0].clone();
+    assert!(seen["user"].as_str().unwrap().starts_with("key_"), "{seen}");
+    assert_eq!(seen["to_second"], 2);
+
+    let agent = app
+        .sign_in(grant(&app, Role::CallAgent, |grant| {
+            grant.agent = Some("ada".to_owned());
+        }))
+        .await;
+    let seen = get(&app, &agent, &listens).await.json["items"][0].clone();
+    assert_eq!(seen["to_second"], 2);
+    for hidden in ["user", "address", "link"] {
+        assert!(seen.get(hidden).is_none(), "{hidden}: {seen}");
+    }
+
+    let narrow = group(
+        &app,
+        json!({"name": "G", "tags": ["vip"], "columns": ["recording"]}),
+    )
+    .await;
+    let narrowed = app
+        .sign_in(grant(&app, Role::ReportManager, |grant| {
+            grant.access_group = Some(narrow);
+        }))
+        .await;
+    let seen = get(&app, &narrowed, &listens).await.json["items"][0].clone();
+    assert!(seen["at"].is_string(), "{seen}");
+    assert!(seen.get("to_second").is_none() && seen.get("from_second").is_none());
 }

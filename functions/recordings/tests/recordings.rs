@@ -530,6 +530,14 @@ async fn what_never_arrives_is_forgotten_after_a_day() {
     test.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(test.request("GET", &at, Value::Null).await.status, 404);
     assert!(ids(&list(&test, "call_id=call-1042").await).is_empty());
+    // An upload that was begun in time and ends after it: no list, retention or deletion would find that.
+    let key = blob_key(&test, &recording);
+    for key in [key.clone(), key.replace("recordings/", "staging/")] {
+        test.blobs.insert(&key, "audio/wav", wav(1));
+        let told = json!({"key": key, "length": 1}).to_string();
+        assert!(tell(&test, told).await.is_empty());
+        assert!(test.blobs.keys().is_empty(), "{key}");
+    }
 }
 
 #[tokio::test]
@@ -553,12 +561,38 @@ async fn numbers_are_masked_where_the_console_is() {
         json!({"phone_number_masking": true}),
     )
     .await;
+    // The number stands in other places too, and in one recording nothing says that it is one.
+    let mut spread = self::facts(&wav(1));
+    spread["from"] = json!("+14155550123");
+    spread["call_id"] = json!("sip:+14155550123@pbx");
+    spread["external_id"] = json!("x-4155550123");
+    spread["agent_id"] = json!("14155550123");
+    spread["team"] = json!("line (415) 555-0123");
+    spread["tags"] = json!(["called 4155550123", "vip"]);
+    let made = register(&test, spread.clone()).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let mut bare = spread;
+    bare["external_id"] = json!("y-4155550123");
+    bare.as_object_mut().unwrap().remove("from");
+    let bare = register(&test, bare).await;
+    let one = path(&test, &format!("/recordings/{}", id(&made)));
     for answer in [
         test.request("GET", &at, Value::Null).await.json,
+        test.request("GET", &one, Value::Null).await.json,
+        made.json,
+        bare.json,
         list(&test, "limit=5").await,
     ] {
-        assert!(!answer.to_string().contains("4155550123"), "{answer}");
+        let shown = answer.to_string();
+        assert!(!shown.contains("4155550123"), "{answer}");
+        assert!(!shown.contains("555-0123"), "{answer}");
     }
+    // An id without a number stays what it is; and what is masked is still found.
+    let plain = test.request("GET", &at, Value::Null).await.json;
+    assert_eq!(plain["call_id"], "call-1042");
+    let found = list(&test, "call_id=sip:%2B14155550123@pbx").await;
+    assert_eq!(found["items"].as_array().unwrap().len(), 2);
+    assert_eq!(found["items"][0]["tags"][1], "vip");
 }
 
 async fn client_side(test: &TestApp) {
@@ -1338,4 +1372,36 @@ async fn an_object_that_two_events_name_becomes_one_recording_encrypted_too() {
     assert_eq!(all["items"][0]["status"], "available", "{all}");
     let kept = test.blobs.keys();
     assert!(kept.len() == 1 && kept[0].contains("/sealed-"), "{kept:?}");
+}
+
+#[tokio::test]
+async fn naming_what_is_no_audio_or_anothers_takes_nothing_away() {
+    let test = app().await;
+    let audio = format!("imports/{}/call-7.wav", test.account);
+    let other = format!("imports/{}/contract.pdf", test.account);
+    test.blobs.insert(&audio, "audio/wav", wav(1));
+    test.blobs
+        .insert(&other, "application/pdf", b"%PDF-1.7".to_vec());
+    let name = async |recording: &str, key: &str| {
+        let event = json!({"type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": recording, "data": {
+            "call_id": "call-7", "recording": {"id": recording, "duration": 1, "url": format!("blob:{key}")},
+        }});
+        let answer = test.request("POST", &path(&test, "/events"), event).await;
+        assert_eq!(answer.status, 202, "{}", answer.json);
+        test.drain().await;
+    };
+    name("rec-1", &audio).await;
+    name("rec-2", &other).await;
+    // What is encrypted from now on is removed in the clear, but not under the recording that plays it.
+    client_side(&test).await;
+    test.clock.advance(std::time::Duration::from_secs(10));
+    name("rec-3", &audio).await;
+    name("rec-4", &other).await;
+    let mut kept = test.blobs.keys();
+    kept.sort_unstable();
+    assert_eq!(kept, [audio, other]);
+    let playing = ids(&list(&test, "status=available").await);
+    assert_eq!(playing.len(), 1);
+    let at = path(&test, &format!("/recordings/{}/audio", playing[0]));
+    assert_eq!(test.request("GET", &at, Value::Null).await.status, 302);
 }

@@ -159,7 +159,7 @@ pub(crate) fn method(name: &str) -> Result<Method, Problem> {
 }
 
 /// A password as it was given. One that is too long to be looked at is refused by its field.
-pub(crate) fn password(field: &str, text: String) -> Result<Password, Problem> {
+pub(crate) fn password(field: &str, text: &str) -> Result<Password, Problem> {
     Password::given(text).ok_or_else(|| {
         Problem::field(
             field,

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use ringfence_domain::session::{SessionError, Ticket};
 use ringfence_http::{
-    AppState, Problem, StrictJson,
+    AppState, OpenJson, Problem,
     problem::ProblemBody,
     session::{From, of, refuse_foreign_origin},
 };
@@ -47,7 +47,7 @@ pub(crate) async fn accept(
     State(app): State<AppState>,
     headers: HeaderMap,
     From(visitor): From,
-    body: Result<StrictJson<Acceptance>, Problem>,
+    body: Result<OpenJson<Acceptance>, Problem>,
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let Acceptance {
@@ -55,7 +55,7 @@ pub(crate) async fn accept(
         name,
         password,
     } = body?.0;
-    let password = answer::password("password", password)?;
+    let password = answer::password("password", &password)?;
     let ticket = Ticket::parse(&token).ok_or_else(|| of(&app, SessionError::LinkOver))?;
     let new = app
         .accept_invitation(&ticket, name.as_deref(), password, &visitor)

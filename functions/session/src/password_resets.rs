@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use ringfence_domain::session::{SessionError, Ticket};
 use ringfence_http::{
-    AppState, Problem, StrictJson,
+    AppState, OpenJson, Problem,
     problem::ProblemBody,
     session::{From, of, refuse_foreign_origin},
 };
@@ -52,7 +52,7 @@ pub(crate) async fn post(
     State(app): State<AppState>,
     headers: HeaderMap,
     From(visitor): From,
-    body: Result<StrictJson<ResetRequest>, Problem>,
+    body: Result<OpenJson<ResetRequest>, Problem>,
 ) -> Result<StatusCode, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     app.request_reset(&body?.0.email, &visitor)
@@ -82,11 +82,11 @@ pub(crate) async fn complete(
     State(app): State<AppState>,
     headers: HeaderMap,
     From(visitor): From,
-    body: Result<StrictJson<NewPassword>, Problem>,
+    body: Result<OpenJson<NewPassword>, Problem>,
 ) -> Result<StatusCode, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let NewPassword { token, password } = body?.0;
-    let password = answer::password("password", password)?;
+    let password = answer::password("password", &password)?;
     let ticket = Ticket::parse(&token).ok_or_else(|| of(&app, SessionError::LinkOver))?;
     app.reset_password(&ticket, password, &visitor)
         .await

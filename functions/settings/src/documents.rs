@@ -158,7 +158,7 @@ pub(crate) struct SecurityDocument {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TwoFactorRule {
-    /// Whether everybody must have a second factor; false unless set. Who has none sets one up at the next login.
+    /// Whether everybody must have a second factor; false unless set. Who has none can do nothing else before setting one up.
     #[serde(skip_serializing_if = "Option::is_none")]
     required: Option<bool>,
     /// How often it is asked: `every_login` (unless set) or `every_30_days`, each device by itself.

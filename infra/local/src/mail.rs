@@ -39,8 +39,11 @@ impl fmt::Display for Post {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = self.folder.display();
         match &self.server {
-            Some(server) => write!(f, "by {server}; text messages become files in {folder}"),
-            None => write!(f, "becomes files in {folder}  (see them: ringfence outbox)"),
+            Some(server) => write!(
+                f,
+                "goes by {server}; text messages become files in {folder}"
+            ),
+            None => write!(f, "becomes files in {folder}"),
         }
     }
 }

@@ -379,11 +379,38 @@ impl App {
         Ok(self.account_rights(caller, scope, account).await?.0)
     }
 
+    /// The account, for a caller that may pause and resume its callbacks: by `settings:write`, or as one
+    /// of the operator's team who was let in. That one changes no settings, but may stop what floods a
+    /// receiver.
+    pub async fn account_to_pause(
+        &self,
+        caller: &Caller,
+        account: &str,
+    ) -> Result<Arc<AccountConfig>, AccessError> {
+        let (config, rights) = self.rights_to_account(caller, account).await?;
+        rights.require(match rights {
+            Rights::Support => Scope::DeliveriesWrite,
+            Rights::Key(_) | Rights::Roles(_) => Scope::SettingsWrite,
+        })?;
+        Ok(config)
+    }
+
     /// The same, with the caller's rights.
     async fn account_rights(
         &self,
         caller: &Caller,
         scope: Scope,
+        account: &str,
+    ) -> Result<(Arc<AccountConfig>, Rights), AccessError> {
+        let (config, rights) = self.rights_to_account(caller, account).await?;
+        rights.require(scope)?;
+        Ok((config, rights))
+    }
+
+    /// The account, if the caller reaches it, and what it may do there.
+    async fn rights_to_account(
+        &self,
+        caller: &Caller,
         account: &str,
     ) -> Result<(Arc<AccountConfig>, Rights), AccessError> {
         const ABSENT: AccessError = AccessError::NotFound("account");
@@ -392,7 +419,6 @@ impl App {
         }
         let config = self.account_config(account).await?.ok_or(ABSENT)?;
         let rights = self.rights_in_account(caller, &config.account).await?;
-        rights.require(scope)?;
         Ok((config, rights))
     }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How many rows one page may look at: a bound on its cost, whatever is searched for.
-const MAX_LOOKED_AT: usize = 2_000;
+pub(crate) const MAX_LOOKED_AT: usize = 2_000;
 
 /// How many days one page looks through.
 const MAX_DAYS: usize = 62;

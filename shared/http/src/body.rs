@@ -1,20 +1,12 @@
-use std::time::Duration;
-
 use axum::{
     body::HttpBody as _,
     extract::{FromRequest, OptionalFromRequest, Request},
 };
-use bytes::Bytes;
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
 
-use crate::{Code, FieldError, Problem};
+use crate::{Code, FieldError, MAX_OPEN_BYTES, Problem, read_limited, read_open};
 
 /// The largest body of a settings request, in bytes.
 pub const MAX_SETTINGS_BYTES: usize = 64 * 1024;
@@ -28,11 +20,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(Code::UnsupportedMediaType)
-                .detail("This endpoint takes application/json."));
-        }
+        require_json(request.headers())?;
         let body = read_limited(request, MAX_SETTINGS_BYTES).await?;
+        strict_value(&body).and_then(from_value).map(Self)
+    }
+}
+
+/// The same of a caller who is not known yet, at most [`MAX_OPEN_BYTES`]: for endpoints that ask for
+/// neither a key nor a session.
+#[derive(Debug)]
+pub struct OpenJson<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OpenJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        require_json(request.headers())?;
+        let body = read_open(request, MAX_OPEN_BYTES).await?;
         strict_value(&body).and_then(from_value).map(Self)
     }
 }
@@ -51,6 +55,15 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for StrictJson<
     }
 }
 
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_json(headers) {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::UnsupportedMediaType)
+            .detail("This endpoint takes application/json."))
+    }
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers
         .get(header::CONTENT_TYPE)
@@ -66,69 +79,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
-/// How many bytes of bodies a process works on at a time, in units of [`UNIT`]. What an event needs on
-/// its way is a multiple of its size, so this bounds the memory of many large requests at once; a request
-/// beyond it waits, unread, for those before it, and one that is larger by itself goes alone.
-const BUDGET_UNITS: u32 = 1024;
-
-/// The unit of the budget, in bytes.
-const UNIT: usize = 1024;
-
-/// How long a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
-
-static BUDGET: Semaphore = Semaphore::const_new(BUDGET_UNITS as usize);
-
-/// A body, and its place in the process's budget: given back when this is dropped.
-#[derive(Debug)]
-pub struct LimitedBody {
-    bytes: Bytes,
-    _place: SemaphorePermit<'static>,
-}
-
-impl std::ops::Deref for LimitedBody {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// The whole body, or 413 as soon as it is known to be over `limit` bytes: from Content-Length before
-/// anything is read, else when the limit is passed. 408 when it does not arrive within half a minute.
-pub async fn read_limited(request: Request, limit: usize) -> Result<LimitedBody, Problem> {
-    let too_large =
-        || Problem::new(Code::PayloadTooLarge).detail(format!("The limit here is {limit} bytes."));
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    let expected = announced
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(limit);
-    let units = u32::try_from(expected.div_ceil(UNIT))
-        .unwrap_or(BUDGET_UNITS)
-        .clamp(1, BUDGET_UNITS);
-    let place = BUDGET
-        .acquire_many(units)
-        .await
-        .map_err(|_| Problem::new(Code::Unavailable))?;
-    let reading = Limited::new(request.into_body(), limit).collect();
-    match timeout(BODY_DEADLINE, reading).await {
-        Ok(Ok(collected)) => Ok(LimitedBody {
-            bytes: collected.to_bytes(),
-            _place: place,
-        }),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::MalformedBody).detail("The body broke off.")),
-        Err(_) => Err(Problem::new(Code::RequestTimeout)),
-    }
 }
 
 /// Parses JSON in which no object, at any depth, has a key twice.

@@ -15,6 +15,12 @@ pub fn is_https(app: &App, headers: &HeaderMap) -> bool {
     !matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
+/// Whether [`is_https`] only takes for granted that browsers speak HTTPS, since nobody said how they
+/// reach this installation. Where they do not, they keep none of its cookies.
+pub fn is_https_assumed(app: &App, headers: &HeaderMap) -> bool {
+    app.public_origin.is_none() && !host(headers).is_empty() && is_https(app, headers)
+}
+
 fn host(headers: &HeaderMap) -> &str {
     headers
         .get(header::HOST)

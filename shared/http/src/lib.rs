@@ -5,6 +5,7 @@
 //! a router calls it ([`answer`]).
 
 pub mod answer;
+mod arrival;
 mod authentication;
 mod body;
 pub mod cookies;
@@ -19,8 +20,9 @@ mod routes;
 pub mod session;
 pub mod words;
 
+pub use arrival::{LimitedBody, MAX_OPEN_BYTES, read_limited, read_open};
 pub use authentication::{Authenticated, ClientAddress, authenticate, credentials};
-pub use body::{LimitedBody, MAX_SETTINGS_BYTES, StrictJson, read_limited, strict_value};
+pub use body::{MAX_SETTINGS_BYTES, OpenJson, StrictJson, strict_value};
 pub use host::answer;
 pub use playing::{looked_at, played, range_of, sealed_key};
 pub use precondition::{IfMatch, etag};

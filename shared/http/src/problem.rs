@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use ringfence_domain::{
     access::AccessError,
     callback::log::CallbackError,
+    calls::{CallError, MAX_BYTES_OF_CALL, MAX_EVENTS_OF_CALL},
     deletion::{DeletionError, HoldError},
     history::HistoryError,
     notification::BillingError,
@@ -629,6 +630,18 @@ impl From<CallbackError> for Problem {
                 Self::new(Code::Conflict).detail("It was changed at the same moment: try again.")
             }
             CallbackError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::TooMany => Self::new(Code::Conflict).detail(format!(
+                "This call has more than {MAX_EVENTS_OF_CALL} events, or {} MiB of them. They were delivered: search the delivery log by time.",
+                MAX_BYTES_OF_CALL >> 20
+            )),
+            CallError::Store(error) => error.into(),
         }
     }
 }

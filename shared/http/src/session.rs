@@ -63,11 +63,25 @@ pub fn require_own_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem>
         .and_then(|origin| origin.to_str().ok())
         .is_some_and(|origin| origin.eq_ignore_ascii_case(&own));
     if is_own && origins.next().is_none() {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::ForeignRequest))
+        return Ok(());
     }
+    let problem = Problem::new(Code::ForeignRequest);
+    let plain = own.strip_prefix("https").map(|rest| format!("http{rest}"));
+    let is_plain = cookies::is_https_assumed(app, headers)
+        && headers.get(header::ORIGIN).is_some_and(|origin| {
+            plain.is_some_and(|plain| origin.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
+        });
+    Err(if is_plain {
+        problem.detail(PLAIN_HTTP)
+    } else {
+        problem
+    })
 }
+
+/// What somebody hears whose browser came over plain HTTP to another machine.
+const PLAIN_HTTP: &str = "This page came over plain HTTP, and browsers keep a login over HTTPS only. Reach Ringfence at \
+    an address that begins with https://, by a proxy that does TLS; or, on a network that you trust, let whoever runs it \
+    start it with --public-url and its http:// address.";
 
 /// The same for who has no cookie to lose yet: programs name no origin at all.
 pub fn refuse_foreign_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem> {

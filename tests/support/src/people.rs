@@ -87,7 +87,7 @@ impl TestApp {
             .accept_invitation(
                 &invitation.ticket,
                 None,
-                Password::given("correct horse battery staple".to_owned()).unwrap(),
+                Password::given("correct horse battery staple").unwrap(),
                 &Visitor::default(),
             )
             .await

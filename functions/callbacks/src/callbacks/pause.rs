@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use ringfence_domain::{access::Scope, settings::EndpointState};
+use ringfence_domain::settings::EndpointState;
 use ringfence_http::{AppState, Authenticated, Problem, problem::ProblemBody};
 
 use crate::problem::callback;
@@ -32,7 +32,7 @@ pub(crate) async fn post(
     Authenticated(caller): Authenticated,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<EndpointState>, Problem> {
-    let config = app.account(&caller, Scope::SettingsWrite, &account).await?;
+    let config = app.account_to_pause(&caller, &account).await?;
     Ok(Json(
         app.pause(&config, callback(&name)?, &caller.actor())
             .await?,

@@ -4,7 +4,6 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use ringfence_domain::access::Scope;
 use ringfence_http::{AppState, Authenticated, Problem, problem::ProblemBody};
 use serde_json::{Value, json};
 
@@ -33,7 +32,7 @@ pub(crate) async fn post(
     Authenticated(caller): Authenticated,
     Path((account, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let config = app.account(&caller, Scope::SettingsWrite, &account).await?;
+    let config = app.account_to_pause(&caller, &account).await?;
     let (state, job) = app
         .resume(&config, callback(&name)?, &caller.actor())
         .await?;

@@ -56,6 +56,7 @@ pub(crate) struct Search {
                           "explanation": "The receiver answered 500 Internal Server Error; only a status from 200 to 299 counts as delivered."}],
         }], "next_cursor": null})),
         (status = 400, description = "A parameter is wrong", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "The call has more events than are looked at together (10,000, or 16 MiB): search by time", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
     ),
 )]

@@ -55,7 +55,7 @@ pub(crate) async fn get(
         .await?;
     let mut items = Vec::with_capacity(jobs.len());
     for job in jobs {
-        items.push(shown(&app, job).await?);
+        items.push(shown(&app, &config, job).await?);
     }
     let next = next.map(|next| cursor::encode(&scope, &next));
     Ok(Json(json!({ "items": items, "next_cursor": next })))

@@ -9,7 +9,11 @@ pub(crate) mod stop;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use ringfence_domain::deletion::{Deletion, Phase, SignedReceipt, State};
+use ringfence_domain::{
+    deletion::{Deletion, Phase, SignedReceipt, State},
+    event::without_numbers,
+    settings::AccountConfig,
+};
 use ringfence_http::{AppState, Problem};
 use serde::Serialize;
 use serde_json::Value;
@@ -30,7 +34,7 @@ pub(crate) struct DeletionBody {
     #[schema(value_type = String)]
     phase: Phase,
     dry_run: bool,
-    /// What it means; numbers masked.
+    /// What it means; numbers masked, and those in ids where the account masks them in the console.
     #[schema(value_type = Object)]
     selection: Value,
     reason: String,
@@ -77,7 +81,7 @@ struct ReceiptBody {
     signature_valid: bool,
 }
 
-/// What a receipt says. Its JSON without the signature is what is signed.
+/// What a receipt says. Its JSON without the signature is what is signed, before ids in its selection are masked.
 #[derive(Serialize, ToSchema)]
 struct ReceiptFields {
     deletion: String,
@@ -135,7 +139,17 @@ impl From<SignedReceipt> for ReceiptFields {
 }
 
 /// A deletion as it stands now.
-pub(crate) async fn shown(app: &AppState, job: Deletion) -> Result<DeletionBody, Problem> {
+pub(crate) async fn shown(
+    app: &AppState,
+    config: &AccountConfig,
+    job: Deletion,
+) -> Result<DeletionBody, Problem> {
+    let masked = |mut selection: Value| {
+        if config.masking.console {
+            hide_numbers(&mut selection);
+        }
+        selection
+    };
     let done = job.counts.settled();
     let progress = Progress {
         done,
@@ -149,7 +163,11 @@ pub(crate) async fn shown(app: &AppState, job: Deletion) -> Result<DeletionBody,
     let receipt = match job.receipt {
         Some(signed) => Some(ReceiptBody {
             signature_valid: app.verify_receipt(&signed).await?,
-            receipt: signed.into(),
+            receipt: {
+                let mut receipt = ReceiptFields::from(signed);
+                receipt.selection = masked(receipt.selection);
+                receipt
+            },
         }),
         None => None,
     };
@@ -159,7 +177,7 @@ pub(crate) async fn shown(app: &AppState, job: Deletion) -> Result<DeletionBody,
         state: job.state,
         phase: job.phase,
         dry_run: job.dry_run,
-        selection: job.selection.shown(),
+        selection: masked(job.selection.shown()),
         reason: job.reason,
         requested_by: job.requested_by,
         created_at: job.created_at,
@@ -172,4 +190,13 @@ pub(crate) async fn shown(app: &AppState, job: Deletion) -> Result<DeletionBody,
         progress,
         receipt,
     })
+}
+
+/// What a selection names may hold a number, and nothing here tells which.
+fn hide_numbers(selection: &mut Value) {
+    for name in ["call_id", "agent_id", "team", "tag"] {
+        if let Some(Value::String(text)) = selection.get_mut(name) {
+            *text = without_numbers(text);
+        }
+    }
 }

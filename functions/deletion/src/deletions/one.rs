@@ -32,5 +32,5 @@ pub(crate) async fn get(
 ) -> Result<Json<DeletionBody>, Problem> {
     let config = app.account(&caller, Scope::DeletionRead, &account).await?;
     let job = app.deletion(&config.account.id, &deletion).await?;
-    Ok(Json(shown(&app, job).await?))
+    Ok(Json(shown(&app, &config, job).await?))
 }

@@ -89,7 +89,7 @@ pub(crate) async fn post(
         StatusCode::ACCEPTED
     };
     let location = format!("/v1/accounts/{}/deletions/{}", job.account, job.id);
-    let mut response = (status, Json(shown(&app, job).await?)).into_response();
+    let mut response = (status, Json(shown(&app, &config, job).await?)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

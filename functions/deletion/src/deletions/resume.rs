@@ -36,5 +36,5 @@ pub(crate) async fn post(
     let job = app
         .resume_deletion(&config.account.id, &deletion, &caller.actor())
         .await?;
-    Ok(Json(shown(&app, job).await?))
+    Ok(Json(shown(&app, &config, job).await?))
 }

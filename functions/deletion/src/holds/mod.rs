@@ -7,6 +7,7 @@ pub(crate) mod post;
 use jiff::Timestamp;
 use ringfence_domain::{
     deletion::{Hold, Target},
+    event::without_numbers,
     settings::AccountConfig,
 };
 use serde::Serialize;
@@ -21,9 +22,9 @@ pub(crate) struct HoldBody {
     on: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_id: Option<String>,
+    /// This and the number: masked where the account masks numbers in the console.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<String>,
-    /// Masked where the account masks numbers in the console.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
     reason: String,
@@ -48,7 +49,14 @@ pub(crate) fn shown(config: &AccountConfig, hold: Hold) -> HoldBody {
     match hold.target {
         Target::Account => {}
         Target::Recording(id) => (body.on, body.recording_id) = ("recording", Some(id)),
-        Target::Call(id) => (body.on, body.call_id) = ("call", Some(id)),
+        Target::Call(id) => {
+            let id = if config.masking.console {
+                without_numbers(&id)
+            } else {
+                id
+            };
+            (body.on, body.call_id) = ("call", Some(id));
+        }
         Target::Number(number) => {
             let number = if config.masking.console {
                 number.masked()

@@ -57,7 +57,7 @@ pub(crate) async fn delete(
         .delete_recording(&config.account.id, &recording, reason, &caller.actor())
         .await?;
     if job.state != deletion::State::Done {
-        return Ok((StatusCode::ACCEPTED, Json(shown(&app, job).await?)).into_response());
+        return Ok((StatusCode::ACCEPTED, Json(shown(&app, &config, job).await?)).into_response());
     }
     if job.counts.held > 0 {
         let holds: Vec<_> = job.counts.holds.keys().map(String::as_str).collect();
@@ -67,5 +67,5 @@ pub(crate) async fn delete(
             job.id
         )));
     }
-    Ok(Json(shown(&app, job).await?).into_response())
+    Ok(Json(shown(&app, &config, job).await?).into_response())
 }

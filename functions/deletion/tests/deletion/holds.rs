@@ -171,3 +171,46 @@ async fn what_is_asked_for_must_make_sense() {
     let entry = world.last_change().await.to_string();
     assert!(!entry.contains("4155550132"), "{entry}");
 }
+
+#[tokio::test]
+async fn numbers_in_ids_are_masked_where_the_console_is() {
+    let world = World::new().await;
+    let call = "sip:+14155550132@pbx";
+    let facts = ringfence_domain::recording::Facts {
+        call_id: call.to_owned(),
+        ..crate::world::facts("2026-01-30T08:00:00Z")
+    };
+    world.recording(facts).await;
+    let hold = world.hold(json!({"call_id": call})).await;
+    let reads = async |job: &str| {
+        json!([
+            world.get("/holds").await,
+            world.get(&format!("/holds/{hold}")).await,
+            world.get("/deletions").await,
+            world.deletion(job).await,
+        ])
+        .to_string()
+    };
+    let job = world
+        .delete(json!({"call_id": call, "reason": "asked"}))
+        .await;
+    world.finish(&job).await;
+    let read = reads(&job).await;
+    assert_eq!(read.matches(call).count(), 6, "{read}");
+    let masking = json!({"phone_number_masking": true});
+    let saved = world
+        .test
+        .request_as(
+            Some(&world.test.key),
+            "PUT",
+            &world.path("/settings/security"),
+            &[("if-match", "\"0\"")],
+            masking,
+        )
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+    let read = reads(&job).await;
+    assert!(!read.contains("4155550132"), "{read}");
+    // What was signed is what is stored.
+    assert!(read.contains(r#""signature_valid":true"#), "{read}");
+}

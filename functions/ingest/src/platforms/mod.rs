@@ -19,12 +19,18 @@ use crate::{
     answer::{IngestAnswer, batch_problem},
 };
 
-/// Reads the whole request.
+/// Reads the whole request of a caller who is known.
 async fn read(request: Request) -> Result<(Parts, LimitedBody), Problem> {
+    let (parts, body) = split(request);
+    Ok((parts, read_limited(body, MAX_BODY_BYTES).await?))
+}
+
+/// A request's head, and what of it is needed to read its body.
+fn split(request: Request) -> (Parts, Request) {
     let (parts, body) = request.into_parts();
-    let mut head = Request::new(body);
-    *head.headers_mut() = parts.headers.clone();
-    Ok((parts, read_limited(head, MAX_BODY_BYTES).await?))
+    let mut unread = Request::new(body);
+    *unread.headers_mut() = parts.headers.clone();
+    (parts, unread)
 }
 
 /// Accepts the events of a platform's request.

@@ -420,3 +420,31 @@ async fn who_is_logged_in_and_may_hear_it_is_asked_no_pin() {
         "{users:?}"
     );
 }
+
+#[tokio::test]
+async fn a_browser_that_keeps_no_cookie_is_told_why_it_is_asked_again() {
+    let world = World::new().await;
+    world
+        .settings(json!({"access": "pin", "pin": "402817"}))
+        .await;
+    let recording = world.recording().await;
+    let (path, _) = world.link(&recording).await;
+    let give = async |host: &str| {
+        let form = b"pin=402817".to_vec();
+        let kind = "application/x-www-form-urlencoded";
+        let answer = world
+            .test
+            .request_raw(None, "POST", &path, &[("host", host)], kind, form)
+            .await;
+        assert_eq!(answer.status, 303);
+        answer.headers["location"].to_str().unwrap().to_owned()
+    };
+    let on = give("192.168.0.7:8080").await;
+    let again = world.get(&on).await;
+    assert_eq!(again.status, 200);
+    assert!(text(&again).contains("http://") && text(&again).contains("name=\"pin\""));
+    // Where it works nobody hears of it.
+    let on = give("localhost:8080").await;
+    assert_eq!(on, path);
+    assert!(!text(&world.get(&path).await).contains("http://"));
+}

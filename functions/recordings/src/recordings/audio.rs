@@ -10,9 +10,9 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, header};
 use ringfence_domain::{
     App,
-    access::{Hearing, Scope},
+    access::{Caller, Hearing, Scope},
     pin::{Pin, PinError},
-    recording::{Listener, MAX_AUDIO_BYTES},
+    recording::{Listener, MAX_AUDIO_BYTES, Recording},
 };
 use ringfence_http::{
     AppState, Authenticated, Code, Problem, looked_at, played, problem::ProblemBody, range_of,
@@ -44,6 +44,30 @@ fn refused(error: PinError, app: &App) -> Problem {
         PinError::Store(error) => error.into(),
         PinError::Keys(error) => error.into(),
     }
+}
+
+/// Asks for the PIN where the person may hear the recording with one only.
+pub(super) async fn require_pin(
+    app: &App,
+    caller: &Caller,
+    hearing: Hearing,
+    recording: &Recording,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    if hearing == Hearing::Free {
+        return Ok(());
+    }
+    let pin = headers
+        .get(PIN_HEADER)
+        .ok_or_else(pin_required)?
+        .to_str()
+        .ok()
+        .and_then(Pin::parse)
+        .ok_or(Problem::new(Code::WrongPin))?;
+    app.unlock_recording(recording, pin, caller.address)
+        .await
+        .map_err(|error| refused(error, app))?;
+    Ok(())
 }
 
 /// Play a recording
@@ -90,18 +114,7 @@ pub(crate) async fn get(
         stored.recording.playable()?;
         return Ok(looked_at(&stored.recording));
     }
-    if hearing == Hearing::WithPin {
-        let pin = headers
-            .get(PIN_HEADER)
-            .ok_or_else(pin_required)?
-            .to_str()
-            .ok()
-            .and_then(Pin::parse)
-            .ok_or(Problem::new(Code::WrongPin))?;
-        app.unlock_recording(&stored.recording, pin, caller.address)
-            .await
-            .map_err(|error| refused(error, &app))?;
-    }
+    require_pin(&app, &caller, hearing, &stored.recording, &headers).await?;
     let listener = Listener {
         link: None,
         user: Some(caller.id().to_owned()),

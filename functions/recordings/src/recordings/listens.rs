@@ -4,15 +4,36 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use ringfence_domain::access::Scope;
-use ringfence_http::{AppState, Authenticated, PageQuery, Problem, cursor, problem::ProblemBody};
+use ringfence_domain::{
+    access::{DataReach, Scope},
+    recording::Listen,
+};
+use ringfence_http::{
+    AppState, Authenticated, Code, PageQuery, Problem, cursor, problem::ProblemBody,
+};
 use serde_json::{Value, json};
+
+/// That somebody listened, as far as the reader may know.
+fn told(entry: &Listen, reach: &DataReach) -> Result<Value, Problem> {
+    let mut told = serde_json::to_value(entry).map_err(|_| Problem::new(Code::Internal))?;
+    if let Some(fields) = told.as_object_mut() {
+        // Where others listen from, and by which key or link, is not for whoever sees its own calls only.
+        let is_hidden = |name: &str| match name {
+            "address" | "user" | "link" => reach.is_own(),
+            "from_second" | "to_second" | "parts" => !reach.shows("duration"),
+            _ => false,
+        };
+        fields.retain(|name, _| !is_hidden(name));
+    }
+    Ok(told)
+}
 
 /// Read who listened to a recording
 ///
 /// Newest first: when, by which link or with which API key, from where, and what was asked for. What one
 /// listener asks for within a minute is one entry: `from_second` and `to_second` hold all of it, and where it was
-/// more than one part, `parts` has each. Needs the scope `recordings:read`.
+/// more than one part, `parts` has each. A call agent reads when and what only; who does not see durations is told
+/// no seconds. Needs the scope `recordings:read`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/recordings/{recording}/listens",
@@ -56,5 +77,9 @@ pub(crate) async fn get(
         .transpose()?;
     let (entries, next) = app.listens(&recording.id, query.limit, after).await?;
     let next = next.map(|next| cursor::encode(&scope, &next));
-    Ok(Json(json!({ "items": entries, "next_cursor": next })))
+    let items: Vec<_> = entries
+        .iter()
+        .map(|entry| told(entry, &reach))
+        .collect::<Result<_, _>>()?;
+    Ok(Json(json!({ "items": items, "next_cursor": next })))
 }

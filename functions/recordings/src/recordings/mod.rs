@@ -15,6 +15,7 @@ pub(crate) mod rewrap;
 use jiff::Timestamp;
 use ringfence_domain::{
     access::DataReach,
+    event::PhoneNumber,
     recording::{Recording, Refusal, Status},
     settings::{AccountConfig, EncryptionMode},
 };
@@ -28,6 +29,7 @@ use utoipa::ToSchema;
 pub(crate) struct RecordingBody {
     id: String,
     account_id: String,
+    /// Here and in what follows, numbers are masked where the account masks them in the console.
     call_id: String,
     /// pending, available, refused or deleted
     #[schema(value_type = String)]
@@ -48,7 +50,6 @@ pub(crate) struct RecordingBody {
     agent_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     team: Option<String>,
-    /// Masked where the account masks numbers in the console.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,16 +113,12 @@ pub(crate) fn seen(
 
 /// A recording as this account shows it, to whoever may change it.
 pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBody {
-    let number = |number: Option<ringfence_domain::event::PhoneNumber>| {
-        number.map(|number| {
-            let number = if config.masking.console {
-                number.masked()
-            } else {
-                number
-            };
-            number.as_str().to_owned()
-        })
+    let recording = if config.masking.console {
+        recording.masked()
+    } else {
+        recording
     };
+    let number = |number: Option<PhoneNumber>| number.map(|number| number.as_str().to_owned());
     RecordingBody {
         id: recording.id,
         account_id: recording.account,

@@ -53,6 +53,7 @@ struct AccountPage<'a> {
     note: Option<&'a str>,
     wrong: Option<String>,
     is_limited: bool,
+    administers: bool,
     is_confirmed: bool,
     app: bool,
     sms: bool,
@@ -135,6 +136,7 @@ async fn rendered(
         note: say.note,
         wrong: say.wrong,
         is_limited: session.is_limited,
+        administers: user.grants.iter().any(|grant| grant.role.administers()),
         is_confirmed,
         app: user.two_factor.app,
         sms: user.two_factor.sms,
@@ -245,7 +247,7 @@ pub(super) async fn confirm(State(app): State<AppState>, request: Request) -> Re
     } = fields;
     let (user, session) = (&found.user, &found.session);
     let result = if method.is_empty() {
-        match Password::given(password) {
+        match Password::given(&password) {
             Some(password) => app.confirm_password(user, session, password).await,
             None => Err(SessionError::Wrong),
         }
@@ -278,8 +280,8 @@ pub(super) async fn send_code(State(app): State<AppState>, request: Request) -> 
 pub(super) async fn password(State(app): State<AppState>, request: Request) -> Response {
     let (parts, fields, found) = own!(app, request);
     let (Some(present), Some(new)) = (
-        Password::given(fields.password),
-        Password::given(fields.new_password),
+        Password::given(&fields.password),
+        Password::given(&fields.new_password),
     ) else {
         let error = SessionError::Conflict("The password is too long.");
         return wrong(&app, &found, error).await;

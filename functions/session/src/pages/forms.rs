@@ -4,15 +4,12 @@ use axum::{extract::Request, response::Response};
 use http::{header, request::Parts};
 use ringfence_domain::App;
 use ringfence_http::{
-    Code, Problem, read_limited,
+    Code, MAX_OPEN_BYTES, Problem, read_open,
     session::{Session, of_page, require_csrf, require_own_origin},
 };
 use serde::Deserialize;
 
 use super::{refused, to};
-
-/// The largest form, in bytes.
-const MAX_FORM: usize = 16 * 1024;
 
 /// All fields that any of the forms has. What is missing is empty.
 #[derive(Default, Deserialize)]
@@ -49,7 +46,7 @@ pub(super) async fn read(app: &App, request: Request) -> Result<(Parts, Fields),
             .headers_mut()
             .insert(header::CONTENT_LENGTH, length.clone());
     }
-    let body = read_limited(for_body, MAX_FORM).await.map_err(refuse)?;
+    let body = read_open(for_body, MAX_OPEN_BYTES).await.map_err(refuse)?;
     let fields = serde_urlencoded::from_bytes(&body)
         .map_err(|_| refuse(Problem::new(Code::MalformedBody)))?;
     Ok((parts, fields))

@@ -113,7 +113,7 @@ pub(super) async fn reset(State(app): State<AppState>, Path(token): Path<String>
 }
 
 /// Too long to be looked at: what there is to say is the same as for one that is a little too long.
-fn given(text: String) -> Result<Password, SessionError> {
+fn given(text: &str) -> Result<Password, SessionError> {
     Password::given(text).ok_or(SessionError::Conflict("The password is too long."))
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn accept(
     let visitor = visitor(&app, &parts);
     let accepted = async {
         let ticket = Ticket::parse(&token).ok_or(SessionError::LinkOver)?;
-        let password = given(fields.password)?;
+        let password = given(&fields.password)?;
         app.accept_invitation(&ticket, fields.name.as_deref(), password, &visitor)
             .await
     };
@@ -157,7 +157,7 @@ pub(super) async fn set(
     let visitor = visitor(&app, &parts);
     let done = async {
         let ticket = Ticket::parse(&token).ok_or(SessionError::LinkOver)?;
-        let password = given(fields.password)?;
+        let password = given(&fields.password)?;
         app.reset_password(&ticket, password, &visitor).await
     };
     match done.await {

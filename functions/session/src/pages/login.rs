@@ -76,7 +76,7 @@ pub(super) async fn post(State(app): State<AppState>, request: Request) -> Respo
         Err(response) => return *response,
     };
     let next = local(fields.next.as_deref());
-    let given = Password::given(fields.password);
+    let given = Password::given(&fields.password);
     let result = match given {
         Some(password) => {
             let visitor = visitor(&app, &parts);

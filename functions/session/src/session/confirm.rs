@@ -62,7 +62,7 @@ pub(crate) async fn post(
             app.confirm(&user, &session, method, &code).await
         }
         (None, None, Some(password)) => {
-            let password = answer::password("password", password)?;
+            let password = answer::password("password", &password)?;
             app.confirm_password(&user, &session, password).await
         }
         _ => {

@@ -54,8 +54,8 @@ pub(crate) async fn put(
     body: Result<StrictJson<PasswordChange>, Problem>,
 ) -> Result<Response, Problem> {
     let body = body?.0;
-    let present = answer::password("password", body.password)?;
-    let new = answer::password("new_password", body.new_password)?;
+    let present = answer::password("password", &body.password)?;
+    let new = answer::password("new_password", &body.new_password)?;
     let ticket = app
         .change_password(&user, &session, present, new, &visitor)
         .await

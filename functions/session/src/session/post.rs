@@ -8,7 +8,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use ringfence_domain::session::LoggedIn;
 use ringfence_http::{
-    AppState, Problem, StrictJson,
+    AppState, OpenJson, Problem,
     problem::ProblemBody,
     session::{From, of, refuse_foreign_origin},
 };
@@ -59,11 +59,11 @@ pub(crate) async fn post(
     State(app): State<AppState>,
     headers: HeaderMap,
     From(visitor): From,
-    body: Result<StrictJson<LoginRequest>, Problem>,
+    body: Result<OpenJson<LoginRequest>, Problem>,
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let LoginRequest { email, password } = body?.0;
-    let password = answer::password("password", password)?;
+    let password = answer::password("password", &password)?;
     match app
         .log_in(&email, password, &visitor)
         .await

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use ringfence_domain::session::Ticket;
 use ringfence_http::{
-    AppState, Code, Problem, StrictJson,
+    AppState, Code, OpenJson, Problem,
     problem::ProblemBody,
     session::{From, of, refuse_foreign_origin},
 };
@@ -59,7 +59,7 @@ pub(crate) async fn post(
     State(app): State<AppState>,
     headers: HeaderMap,
     From(visitor): From,
-    body: Result<StrictJson<SecondFactor>, Problem>,
+    body: Result<OpenJson<SecondFactor>, Problem>,
 ) -> Result<Response, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     let body = body?.0;
@@ -93,7 +93,7 @@ pub(crate) async fn post(
 pub(crate) async fn send(
     State(app): State<AppState>,
     headers: HeaderMap,
-    body: Result<StrictJson<CodeRequest>, Problem>,
+    body: Result<OpenJson<CodeRequest>, Problem>,
 ) -> Result<StatusCode, Problem> {
     refuse_foreign_origin(&app, &headers)?;
     app.send_code_for_attempt(&ticket(&body?.0.attempt)?)

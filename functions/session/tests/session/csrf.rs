@@ -129,3 +129,29 @@ async fn another_site_logs_nobody_in() {
         .await;
     assert_eq!(answer.status, 201, "a program has no origin");
 }
+
+#[tokio::test]
+async fn who_comes_over_plain_http_from_another_machine_is_told_what_to_do() {
+    let world = World::new().await;
+    world.person("ada@example.com").await;
+    let browser = world.browser();
+    let form = serde_urlencoded::to_string([
+        ("email", "ada@example.com"),
+        ("password", crate::world::PASSWORD),
+    ])
+    .unwrap();
+    let kind = "application/x-www-form-urlencoded";
+    for (origin, is_told) in [
+        ("http://ringfence.example", true),
+        ("http://evil.example", false),
+        ("null", false),
+    ] {
+        let headers = [("origin", origin)];
+        let page = browser
+            .send("POST", "/login", &headers, kind, form.clone().into_bytes())
+            .await;
+        assert_eq!(page.status, 403);
+        assert_eq!(page.text.contains("plain HTTP"), is_told, "{origin}");
+        assert_eq!(page.text.contains("--public-url"), is_told, "{origin}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Invitations and new passwords: links that open once.
 
 use futures_util::future::join_all;
+use ringfence_domain::people::{User, UserStatus};
 use serde_json::json;
 
 use crate::world::{PASSWORD, World};
@@ -99,6 +100,43 @@ async fn a_new_password_by_mail_opens_once_and_for_an_hour_and_ends_sessions() {
     let late = token(&world).await;
     world.pass(3601);
     assert_eq!(complete(&late, NEW).await, 410);
+}
+
+#[tokio::test]
+async fn what_was_mailed_before_a_new_password_or_a_suspension_opens_nothing_after() {
+    let world = World::new().await;
+    world.person("bob@example.com").await;
+    let (id, ada) = world.person(ADA).await;
+    let stranger = world.browser();
+    let mailed = async || {
+        let body = json!({"email": ADA});
+        let asked = stranger.post("/v1/password-resets", body).await;
+        assert_eq!(asked.status, 202);
+        token(&world).await
+    };
+    let complete = async |token: &str| {
+        let body = json!({"token": token, "password": "quite another set of words"});
+        let path = "/v1/password-resets/complete";
+        stranger.post(path, body).await.status
+    };
+    let link = mailed().await;
+    let change = json!({"password": PASSWORD, "new_password": NEW});
+    let changed = ada.call("PUT", "/v1/session/password", change).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(complete(&link).await, 410);
+
+    let link = mailed().await;
+    let suspend = |user: &mut User| {
+        user.status = UserStatus::Suspended;
+        user.session_epoch += 1;
+    };
+    world.change(&id, suspend).await;
+    world
+        .change(&id, |user| user.status = UserStatus::Active)
+        .await;
+    assert_eq!(complete(&link).await, 410);
+    assert_eq!(stranger.log_in(ADA, NEW).await.status, 201);
+    assert_eq!(complete(&mailed().await).await, 204);
 }
 
 async fn token(world: &World) -> String {

@@ -247,3 +247,18 @@ async fn nothing_but_a_login_is_a_login() {
         "a cookie without the prefix is none"
     );
 }
+
+#[tokio::test]
+async fn a_password_opens_however_the_system_composes_its_letters() {
+    let world = World::new().await;
+    let (_, token) = world.invite("ada@example.com").await;
+    let accept = "/v1/invitations/accept";
+    let composed = "f\u{fc}nf \u{e4}pfel im garten";
+    let body = json!({"token": token, "password": composed});
+    assert_eq!(world.browser().post(accept, body).await.status, 201);
+    let apart = "fu\u{308}nf a\u{308}pfel im garten";
+    for (password, status) in [(composed, 201), (apart, 201), ("funf apfel im garten", 401)] {
+        let answer = world.browser().log_in("ada@example.com", password).await;
+        assert_eq!(answer.status, status, "{password}");
+    }
+}

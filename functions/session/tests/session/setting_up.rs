@@ -185,15 +185,19 @@ async fn a_new_number_is_confirmed_on_the_old_one_first() {
 async fn an_agency_that_requires_a_second_factor_lets_nobody_go_on_without() {
     let world = World::new().await;
     let (_, ada) = world.person(ADA).await;
+    let path = format!("/v1/agencies/{}/settings/security", world.app.agency);
+    assert_eq!(ada.get(&path).await.status, 200);
     world
         .security(json!({"two_factor": {"required": true}}))
         .await;
-    let path = format!("/v1/agencies/{}/settings/security", world.app.agency);
+    // A session that was open before is good for what a new one is good for, and no more.
+    world.pass(601);
     assert_eq!(
-        ada.get(&path).await.status,
-        200,
-        "who is logged in stays so"
+        ada.get(&path).await.json["type"],
+        "/problems/second-factor-required"
     );
+    let session = ada.get("/v1/session").await;
+    assert_eq!(session.json["second_factor_required"], true);
     let login = ada.log_in(ADA, PASSWORD).await;
     assert_eq!(login.status, 201);
     assert_eq!(login.json["second_factor_required"], true);
@@ -206,6 +210,22 @@ async fn an_agency_that_requires_a_second_factor_lets_nobody_go_on_without() {
         .call("DELETE", "/v1/session/two-factor/app", Value::Null)
         .await;
     assert_eq!(last.status, 409, "the last one stays");
+}
+
+#[tokio::test]
+async fn who_was_logged_in_before_sets_the_second_factor_up_and_goes_on() {
+    let world = World::new().await;
+    let (_, ada) = world.person(ADA).await;
+    let path = format!("/v1/agencies/{}/settings/security", world.app.agency);
+    world
+        .security(json!({"two_factor": {"required": true}}))
+        .await;
+    world.pass(601);
+    assert_eq!(ada.get(&path).await.status, 403);
+    let password = json!({"password": PASSWORD});
+    assert_eq!(ada.post("/v1/session/confirm", password).await.status, 204);
+    ada.set_up_app().await;
+    assert_eq!(ada.get(&path).await.status, 200);
 }
 
 #[tokio::test]

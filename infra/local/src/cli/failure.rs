@@ -38,7 +38,7 @@ pub enum Failure {
     Store(#[from] StoreError),
     #[error("nobody was invited: {0}")]
     People(#[from] PeopleError),
-    #[error("RINGFENCE_SMTP_URL: {0}")]
+    #[error("--smtp-url (RINGFENCE_SMTP_URL): {0}")]
     Smtp(SmtpServerError),
     #[error(
         "mail needs a sender that the server takes it from: --mail-from 'Ringfence <ringfence@example.com>'"

@@ -26,7 +26,7 @@ pub fn outbox(args: &args::Outbox) -> Result<(), Failure> {
 fn list(outbox: &Outbox) -> Result<(), Failure> {
     let all = outbox.list().map_err(Failure::Outbox)?;
     if all.is_empty() {
-        say("Nothing was sent yet.");
+        say("There is nothing here: nothing was sent yet, or mail goes by a mail server.");
     }
     for entry in all {
         // One may be removed meanwhile.

@@ -10,6 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{args::Serve, failure::Failure, log};
 
+/// The data folder unless one is named.
+const DEFAULT_DATA: &str = "./data";
+
 /// A file of events that the source tree has.
 const SAMPLE_FILE: &str = "events/ingest/freeswitch-cdr.json";
 
@@ -108,7 +111,12 @@ fn greeting(running: &Running, args: &Serve) -> String {
         format!("  Address   {origin}"),
         format!("  API       {origin}/docs"),
         format!("  Data      {}", folder.display()),
-        format!("  Mail      {}", running.post),
+        format!(
+            "  Mail      {}  (see them: ringfence outbox{})",
+            running.post,
+            of_folder(args, &data)
+        ),
+        format!("  Login     {origin}/login"),
     ];
     if let Some(account) = &running.sample.account {
         let what = if running.sample.new_key.is_some() {
@@ -124,6 +132,13 @@ fn greeting(running: &Running, args: &Serve) -> String {
             "  API key   shown at the first start; if lost, stop this and run: ringfence key new --data {data}"
         )),
     }
+    if running.sample.new_key.is_some() {
+        lines.push(format!(
+            "  People    nobody can log in yet; stop this and run: ringfence invite you@example.com{}",
+            of_folder(args, &data)
+        ));
+    }
+    lines.extend(reach(running, args, &origin));
     if !args.allow_subnets.is_empty() {
         lines.push(format!(
             "  Warning   callbacks may also go to {}  (--allow-subnet)",
@@ -152,6 +167,40 @@ fn greeting(running: &Running, args: &Serve) -> String {
     lines.push("Ctrl-C stops it.".to_owned());
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Which folder a command is for, unless it is the one that it takes anyway.
+fn of_folder(args: &Serve, data: &str) -> String {
+    if args.data == Path::new(DEFAULT_DATA) {
+        String::new()
+    } else {
+        format!(" --data {data}")
+    }
+}
+
+/// What somebody has to know who wants to reach it from elsewhere, and has not said how.
+fn reach(running: &Running, args: &Serve, origin: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    if args.public_url.is_some() {
+        return lines;
+    }
+    let is_elsewhere = !running.address.ip().is_loopback();
+    if is_elsewhere {
+        lines.push(
+            "  Warning   people elsewhere can log in and give PINs over HTTPS only: put a proxy with TLS before this, and set"
+                .to_owned(),
+        );
+        lines.push(
+            "            --public-url https://…; on a network that you trust, --public-url http://HOST:PORT does without"
+                .to_owned(),
+        );
+    }
+    if is_elsewhere || running.post.server.is_some() {
+        lines.push(format!(
+            "  Warning   links in mails and callbacks lead to {origin}, which is this machine: set --public-url"
+        ));
+    }
+    lines
 }
 
 /// A `curl` to copy: with a file where the source tree is at hand, else with an event of its own.

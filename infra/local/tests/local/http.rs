@@ -12,15 +12,18 @@ use serde_json::Value;
 use crate::process::Folder;
 
 /// A server in this process, over a folder of its own.
-struct Site {
-    address: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    /// The account that events go to, and a key that may post them.
+    pub(crate) account: String,
+    pub(crate) key: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Site {
-    fn start() -> Self {
-        let (started, address) = std::sync::mpsc::channel();
+    pub(crate) fn start() -> Self {
+        let (started, site) = std::sync::mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let folder = Folder::new("http");
@@ -31,13 +34,20 @@ impl Site {
                     ..Config::new(folder.path())
                 };
                 let running = start(config).await.unwrap();
-                started.send(running.address).unwrap();
+                let sample = &running.sample;
+                let key = sample.new_key.as_ref().unwrap().reveal().to_owned();
+                started
+                    .send((running.address, sample.account.clone().unwrap(), key))
+                    .unwrap();
                 let _ = stopped.await;
                 running.shutdown().await;
             });
         });
+        let (address, account, key) = site.recv().unwrap();
         Self {
-            address: address.recv().unwrap(),
+            address,
+            account,
+            key,
             stop: Some(stop),
             thread: Some(thread),
         }

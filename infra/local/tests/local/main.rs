@@ -1,6 +1,7 @@
 //! The whole set on one data folder: as a process at a terminal, and over HTTP.
 
 mod blobs;
+mod bodies;
 mod history;
 mod http;
 mod process;

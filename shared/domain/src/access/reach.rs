@@ -5,9 +5,12 @@
 //! groups let through only what matches their rules, and show only their columns; a person in teams
 //! hears recordings of these teams only. What is filtered out answers as what does not exist.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use futures_util::future::{join_all, try_join};
+use futures_util::{StreamExt as _, future::try_join, stream};
 use ringfence_ports::StoreError;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +18,7 @@ use serde_json::Value;
 use super::{AccessError, Caller, Reach, Rights, Scope, roles};
 use crate::{
     App,
-    calls::WholeCall,
+    calls::{CallError, MAX_BYTES_OF_CALL, WholeCall},
     event::{Call, Direction, Disposition, PhoneNumber},
     people::{
         AccessGroup, Grant, RecordingAccess, Switch, Team,
@@ -24,6 +27,15 @@ use crate::{
     recording::{Filter, Recording, RecordingError, RecordingPage, StoredRecording},
     settings::{Account, AccountConfig},
 };
+
+/// How many calls are read at a time to judge a page of recordings.
+const CALLS_AT_A_TIME: usize = 8;
+
+/// The most bytes of calls' events that are read for one page: the rest of it is for the next one.
+const MAX_BYTES_OF_PAGE: usize = 2 * MAX_BYTES_OF_CALL;
+
+/// A call that has too many events.
+struct Unjudged;
 
 /// What a caller sees of an account's data. Made by [`App::account_data`].
 #[derive(Clone, Debug)]
@@ -372,13 +384,27 @@ impl App {
         reach: &DataReach,
         recording: &Recording,
     ) -> Result<Option<Hearing>, StoreError> {
-        let call = if reach.needs_call() {
-            self.whole_call(&recording.account, &recording.call_id)
-                .await?
-        } else {
-            None
-        };
-        Ok(reach.hearing(recording, call.as_ref()))
+        if !reach.needs_call() {
+            return Ok(reach.hearing(recording, None));
+        }
+        let call = self
+            .known_call(&recording.account, &recording.call_id)
+            .await?;
+        Ok(call.map_or(None, |call| reach.hearing(recording, call.as_ref())))
+    }
+
+    /// What is known of a call; `Err` inside: it has too many events to be judged by them, and nothing
+    /// of it is in reach of whoever would have to be.
+    async fn known_call(
+        &self,
+        account: &str,
+        call: &str,
+    ) -> Result<Result<Option<WholeCall>, Unjudged>, StoreError> {
+        match self.whole_call(account, call).await {
+            Ok(call) => Ok(Ok(call)),
+            Err(CallError::TooMany) => Ok(Err(Unjudged)),
+            Err(CallError::Store(error)) => Err(error),
+        }
     }
 
     /// A page of recordings within `reach` that match `filter`, newest first, going on before the id
@@ -412,7 +438,8 @@ impl App {
         // A condition on what is hidden would tell of it.
         let asks_hidden = (filter.agent.is_some() && !reach.shows("agent_id") && !reach.is_own())
             || (filter.team.is_some() && !reach.shows("team"))
-            || (filter.tag.is_some() && !reach.shows("tags"));
+            || (filter.tag.is_some() && !reach.shows("tags"))
+            || (filter.shorter_than.is_some() && !reach.shows("duration"));
         if asks_hidden {
             return Ok(RecordingPage {
                 recordings: Vec::new(),
@@ -423,27 +450,53 @@ impl App {
         if reach.is_everything() {
             return Ok(page);
         }
-        let judged = page
-            .recordings
+        if !reach.needs_call() {
+            page.recordings
+                .retain(|recording| reach.hearing(recording, None).is_some());
+            return Ok(page);
+        }
+        let found = std::mem::take(&mut page.recordings);
+        // Each call once, in the order in which they are needed, a few at a time.
+        let mut asked = HashSet::new();
+        let calls: Vec<String> = found
             .iter()
-            .map(|recording| self.hearing(reach, recording));
-        let judged = join_all(judged)
-            .await
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?;
-        page.recordings = page
-            .recordings
-            .into_iter()
-            .zip(judged)
-            .filter(|(_, hearing)| hearing.is_some())
-            .map(|(recording, _)| recording)
+            .map(|recording| recording.call_id.clone())
+            .filter(|call| asked.insert(call.clone()))
             .collect();
+        let mut judged = stream::iter(calls)
+            .map(async |call| (self.known_call(account, &call).await, call))
+            .buffered(CALLS_AT_A_TIME);
+        let mut known = HashMap::new();
+        let mut bytes = 0;
+        let last = found.last().map(|recording| recording.id.clone());
+        for recording in found {
+            while !known.contains_key(&recording.call_id)
+                && let Some((result, call)) = judged.next().await
+            {
+                let result = result?;
+                bytes += result.as_ref().map_or(MAX_BYTES_OF_CALL, |call| {
+                    call.as_ref().map_or(0, |call| call.bytes)
+                });
+                known.insert(call, result);
+            }
+            let id = recording.id.clone();
+            if let Some(Ok(call)) = known.get(&recording.call_id)
+                && reach.hearing(&recording, call.as_ref()).is_some()
+            {
+                page.recordings.push(recording);
+            }
+            if bytes > MAX_BYTES_OF_PAGE && last.as_ref() != Some(&id) {
+                page.next = Some(id);
+                break;
+            }
+        }
         Ok(page)
     }
 }
 
 impl DataReach {
-    fn is_own(&self) -> bool {
+    /// Whether only what the person itself took part in is seen.
+    pub fn is_own(&self) -> bool {
         self.0.as_ref().is_some_and(|limits| limits.own.is_some())
     }
 }
@@ -508,7 +561,8 @@ mod tests {
         let call = call::fold(&[event]).unwrap();
         WholeCall {
             call,
-            agents: vec!["ada".to_owned()],
+            agents: ["ada".to_owned()].into(),
+            bytes: 0,
         }
     }
 

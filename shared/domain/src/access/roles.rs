@@ -23,7 +23,8 @@ pub const fn reach(role: Role, scope: Scope) -> Option<Reach> {
 }
 
 /// How far the operator's team has `scope` in an agency that lets it in. Nothing there outlasts its
-/// visit: it makes no keys and lets nobody else in.
+/// visit: it makes no keys, links or PINs, changes no settings, and lets nobody else in. It pauses and
+/// resumes callbacks all the same ([`crate::App::account_to_pause`]).
 pub const fn support(scope: Scope) -> Option<Reach> {
     row(scope)[Role::ALL.len()]
 }
@@ -48,11 +49,11 @@ const fn row(scope: Scope) -> [Option<Reach>; Role::ALL.len() + 1] {
         Scope::EventsWrite     => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::CallsRead       => [OWN, ALL, ALL, NOT, ALL, ALL, NOT, ALL, ALL, ALL],
         Scope::SettingsRead    => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
-        Scope::SettingsWrite   => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::SettingsWrite   => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
         Scope::DeliveriesRead  => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::DeliveriesWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::RecordingsRead  => [OWN, ALL, ALL, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
-        Scope::RecordingsWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
+        Scope::RecordingsWrite => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
         Scope::DeletionRead    => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
         Scope::DeletionWrite   => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, NOT],
         Scope::HoldsRead       => [NOT, NOT, NOT, NOT, NOT, ALL, NOT, ALL, ALL, ALL],
@@ -97,7 +98,12 @@ mod tests {
         for scope in Scope::ALL {
             let lasts = matches!(
                 scope,
-                Scope::Admin | Scope::PeopleWrite | Scope::DeletionWrite | Scope::HoldsWrite
+                Scope::Admin
+                    | Scope::PeopleWrite
+                    | Scope::SettingsWrite
+                    | Scope::RecordingsWrite
+                    | Scope::DeletionWrite
+                    | Scope::HoldsWrite
             );
             assert_eq!(support(scope).is_none(), lasts, "{}", scope.as_str());
         }

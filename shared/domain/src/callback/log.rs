@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ringfence_pii::Sweep;
-use ringfence_ports::{Key, MAX_KEY_BYTES, Op, Put, Query, Row, StoreError, Unit, When};
-use serde::Serialize;
+use ringfence_ports::{Key, Op, Put, Row, StoreError, Unit, When};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
@@ -15,13 +15,14 @@ use super::{
 };
 use crate::{
     App,
-    access::{to_doc, to_value},
-    event::{Event, Subject},
+    access::{parse_doc, to_doc, to_value},
+    calls::CallError,
+    event::{Event, EventType},
     history::{Action, Actor, Change},
     id,
     ingest::StoredEvent,
     keyspace,
-    merge::Merge,
+    merge::{MAX_LOOKED_AT, Merge},
     settings::{AccountConfig, EndpointKind, EndpointState},
 };
 
@@ -96,7 +97,7 @@ impl App {
         filter: &Filter,
         limit: usize,
         before: Option<&str>,
-    ) -> Result<LogPage, StoreError> {
+    ) -> Result<LogPage, CallError> {
         let mut page = self
             .matching_deliveries(&config.account.id, filter, limit, before)
             .await?;
@@ -130,18 +131,31 @@ impl App {
     }
 
     /// The same with the responses of receivers as they are stored.
-    pub(crate) async fn matching_deliveries(
+    async fn matching_deliveries(
+        &self,
+        account: &str,
+        filter: &Filter,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<LogPage, CallError> {
+        if let Some(call) = &filter.call {
+            return self
+                .deliveries_of_call(account, call, filter, limit, before)
+                .await;
+        }
+        Ok(self
+            .deliveries_of_time(account, filter, limit, before)
+            .await?)
+    }
+
+    /// The same whatever call they are about.
+    pub(crate) async fn deliveries_of_time(
         &self,
         account: &str,
         filter: &Filter,
         limit: usize,
         before: Option<&str>,
     ) -> Result<LogPage, StoreError> {
-        if let Some(call) = &filter.call {
-            return self
-                .deliveries_of_call(account, call, filter, limit, before)
-                .await;
-        }
         let page = Merge::new(
             id::Kind::Delivery,
             filter.since,
@@ -179,77 +193,48 @@ impl App {
         filter: &Filter,
         limit: usize,
         before: Option<&str>,
-    ) -> Result<LogPage, StoreError> {
+    ) -> Result<LogPage, CallError> {
         let mut found = Vec::new();
-        for row in self.event_rows(account, Subject::Call(call)).await? {
-            let stored = stored_event(&row)?;
-            let Some(id) = stored.delivery else { continue };
-            if before.is_some_and(|before| id.as_str() >= before) {
-                continue;
+        self.events_of_call(account, call, |row| {
+            let stored = stored_event(row)?;
+            if let Some(id) = stored.delivery
+                && before.is_none_or(|before| id.as_str() < before)
+            {
+                let Told { id: event, kind } = parse_doc(stored.event.get())?;
+                found.push((id, event, kind));
             }
-            let event: Event = Event::from_json(stored.event.get())
-                .map_err(|_| StoreError::Unavailable("a stored event does not parse".to_owned()))?;
-            found.push((id, event));
-        }
+            Ok(())
+        })
+        .await?;
         found.sort_by(|a, b| b.0.cmp(&a.0));
-        let keys: Vec<Key> = found
-            .iter()
-            .filter_map(|(id, _)| keyspace::delivery(account, id))
-            .collect();
-        let mut rows = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(100) {
-            rows.extend(self.table.get_many(keys).await?);
-        }
         let mut page = LogPage {
             deliveries: Vec::new(),
             next: None,
         };
-        for ((id, event), row) in found.into_iter().zip(rows) {
-            let delivery = match row {
-                Some(row) => Delivery::from_row(&row)?,
-                None => queued(account, id, &event),
-            };
-            if !matches(filter, &delivery) {
-                continue;
+        let mut looked_at = 0;
+        for found in found.chunks(100) {
+            let keys: Vec<Key> = found
+                .iter()
+                .filter_map(|(id, _, _)| keyspace::delivery(account, id))
+                .collect();
+            let rows = self.table.get_many(&keys).await?;
+            for ((id, event, kind), row) in found.iter().zip(rows) {
+                if page.deliveries.len() >= limit || looked_at >= MAX_LOOKED_AT {
+                    return Ok(page);
+                }
+                looked_at += 1;
+                page.next = Some(id.clone());
+                let delivery = match row {
+                    Some(row) => Delivery::from_row(&row)?,
+                    None => queued(account, id, call, event, *kind),
+                };
+                if matches(filter, &delivery) {
+                    page.deliveries.push(delivery);
+                }
             }
-            if page.deliveries.len() >= limit {
-                page.next = page
-                    .deliveries
-                    .last()
-                    .map(|last: &Delivery| last.id.clone());
-                break;
-            }
-            page.deliveries.push(delivery);
         }
+        page.next = None;
         Ok(page)
-    }
-
-    /// The rows of all events of a call or task.
-    pub(crate) async fn event_rows(
-        &self,
-        account: &str,
-        subject: Subject<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let partition = keyspace::subject_partition(account, subject);
-        if partition.len() > MAX_KEY_BYTES {
-            // No event can have such an id.
-            return Ok(Vec::new());
-        }
-        let mut rows = Vec::new();
-        let mut query = Query {
-            from: Some("evt/".to_owned()),
-            to: Some("evt0".to_owned()),
-            limit: 1000,
-            ..Query::partition(partition)
-        };
-        loop {
-            let page = self.table.query(query.clone()).await?;
-            rows.extend(page.rows);
-            let Some(next) = page.next else {
-                return Ok(rows);
-            };
-            query.after = Some(next);
-        }
     }
 
     /// One delivery with its body, as it may be shown: masked when the console or the callbacks are.
@@ -408,7 +393,7 @@ impl App {
         for _ in 0..8 {
             let row = self.table.get(&key).await?;
             let before = match &row {
-                Some(row) => crate::access::parse_doc::<EndpointState>(&row.doc)?,
+                Some(row) => parse_doc::<EndpointState>(&row.doc)?,
                 None => EndpointState::default(),
             };
             let when = row
@@ -505,14 +490,14 @@ fn matches(filter: &Filter, delivery: &Delivery) -> bool {
             .is_none_or(|until| delivery.id < id::floor(id::Kind::Delivery, until))
 }
 
-fn queued(account: &str, id: String, event: &Event) -> Delivery {
+fn queued(account: &str, id: &str, call: &str, event: &str, kind: EventType) -> Delivery {
     Delivery {
-        id,
+        id: id.to_owned(),
         account: account.to_owned(),
-        kind: event.event_type.kind().into(),
-        event_type: event.event_type.as_str().to_owned(),
-        event_id: event.id.clone(),
-        about: About::from(event.subject()),
+        kind: kind.kind().into(),
+        event_type: kind.as_str().to_owned(),
+        event_id: event.to_owned(),
+        about: About::Call(call.to_owned()),
         status: Status::Queued,
         reason: None,
         attempts: Vec::new(),
@@ -524,6 +509,14 @@ fn queued(account: &str, id: String, event: &Event) -> Delivery {
         replay: None,
         version: 0,
     }
+}
+
+/// What of a stored event tells of its delivery.
+#[derive(Deserialize)]
+struct Told {
+    id: String,
+    #[serde(rename = "type")]
+    kind: EventType,
 }
 
 pub(crate) fn stored_event(row: &Row) -> Result<StoredEvent<'_>, StoreError> {

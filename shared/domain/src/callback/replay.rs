@@ -243,7 +243,7 @@ impl App {
                 call: None,
             };
             let page = self
-                .matching_deliveries(&job.account, &filter, STEP, job.before.as_deref())
+                .deliveries_of_time(&job.account, &filter, STEP, job.before.as_deref())
                 .await?;
             job.matched += page.deliveries.len() as u64;
             if !job.dry_run {

@@ -268,13 +268,8 @@ impl App {
                 )
             }
             Selection::Call { call } => {
-                let mut found = self.recordings_of_call(account, call).await?;
-                found.retain(|found| job.cursor.as_ref().is_none_or(|before| found.id < *before));
-                found.sort_by(|a, b| b.id.cmp(&a.id));
-                let has_more = found.len() > limit;
-                found.truncate(limit);
-                let last = found.last().map(|last: &Recording| last.id.clone());
-                (found, last.filter(|_| has_more))
+                self.recordings_of_call(account, call, job.cursor.as_deref(), limit)
+                    .await?
             }
             Selection::Batch(batch) => {
                 let filter = recording::Filter {

@@ -35,8 +35,11 @@ pub struct Call {
     pub data: EventData,
 }
 
-/// Puts the record together: of a set of events always the same record, whatever their order and
-/// however often each stands there.
+/// How many events a [`Fold`] keeps before it lets go of those that add nothing.
+const KEPT: usize = 64;
+
+/// Puts the record together, event by event: of a set of events always the same record, whatever their
+/// order and however often each stands there.
 ///
 /// A field comes from the CDR if that has it, else from disconnected, answered, ringing, in this
 /// order; between two of one kind the later timestamp wins, then the greater id. `recording` is
@@ -44,53 +47,118 @@ pub struct Call {
 /// that was once redacted or deleted stays so.
 ///
 /// Events without a call id are passed over, as are those of another call than the one with the
-/// least id: the caller is to give the events of one call. `None` when nothing is left.
-pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Call> {
-    let mut events: Vec<(&str, &Event)> = events
-        .into_iter()
-        .filter_map(|event| Some((event.data.call_id.as_deref()?, event)))
-        .collect();
-    let call_id = events.iter().map(|(call_id, _)| *call_id).min()?;
-    events.retain(|(id, _)| *id == call_id);
+/// least id: the caller is to give the events of one call.
+///
+/// It holds what the record may still need of the events, not the events.
+#[derive(Default)]
+pub struct Fold {
+    call_id: Option<String>,
+    reached: Option<(CallState, Timestamp)>,
+    /// At least those that a field of the record comes from, and the last one.
+    events: Vec<Event>,
+    /// How many were left when the list was last thinned out.
+    thinned_to: usize,
+    recordings: Vec<Told>,
+}
 
-    let mut events: Vec<&Event> = events.into_iter().map(|(_, event)| event).collect();
-    events.sort_by(|a, b| order(a, authority(a.event_type), b, authority(b.event_type)));
+/// What an event tells about a recording.
+struct Told {
+    rank: u8,
+    timestamp: Timestamp,
+    id: String,
+    recording: Recording,
+}
 
-    let latest = events.last()?;
-    let account_id = latest.account_id.clone();
-    let state = events.iter().map(|event| state(event.event_type)).max()?;
-    let updated_at = events.iter().map(|event| event.timestamp).max()?;
-    let mut data = EventData::default();
-    for event in &events {
-        overlay(&mut data, &event.data);
+impl Fold {
+    /// Takes in an event.
+    pub fn push(&mut self, event: Event) {
+        let Some(call_id) = &event.data.call_id else {
+            return;
+        };
+        match &self.call_id {
+            Some(known) if known == call_id => {}
+            Some(known) if known < call_id => return,
+            _ => {
+                *self = Self {
+                    call_id: Some(call_id.clone()),
+                    ..Self::default()
+                };
+            }
+        }
+        let (state, timestamp) = (state(event.event_type), event.timestamp);
+        let (known, at) = self.reached.unwrap_or((state, timestamp));
+        self.reached = Some((known.max(state), at.max(timestamp)));
+        if let Some(recording) = &event.data.recording {
+            self.recordings.push(Told {
+                rank: recording_authority(&event),
+                timestamp,
+                id: event.id.clone(),
+                recording: recording.clone(),
+            });
+        }
+        self.events.push(event);
+        if self.events.len() >= KEPT.max(2 * self.thinned_to) {
+            self.put_together();
+            self.thinned_to = self.events.len();
+        }
     }
 
-    events.sort_by(|a, b| order(a, recording_authority(a), b, recording_authority(b)));
-    data.recording = events
-        .iter()
-        .fold(None, |known, event| match &event.data.recording {
-            Some(recording) => Some(merge_recording(known, recording)),
-            None => known,
+    /// The fields, each from the most authoritative event that has it; the events that give none are let
+    /// go of.
+    fn put_together(&mut self) -> EventData {
+        // The most authoritative first.
+        self.events.sort_by(|a, b| order(b, a));
+        let mut data = EventData::default();
+        let mut is_last = true;
+        self.events.retain(|event| {
+            let adds = underlay(&mut data, &event.data);
+            std::mem::take(&mut is_last) || adds
         });
-    Some(Call {
-        call_id: call_id.to_owned(),
-        account_id,
-        state,
-        updated_at,
-        data,
-    })
+        data
+    }
+
+    /// The record. `None`: no event of a call was taken in.
+    pub fn finish(mut self) -> Option<Call> {
+        let mut data = self.put_together();
+        let (state, updated_at) = self.reached?;
+        let account_id = self.events.first()?.account_id.clone();
+        self.recordings.sort_by(|a, b| {
+            (a.rank, a.timestamp, &a.id)
+                .cmp(&(b.rank, b.timestamp, &b.id))
+                .then_with(|| document(&a.recording).cmp(&document(&b.recording)))
+        });
+        data.recording = self.recordings.iter().fold(None, |known, told| {
+            Some(merge_recording(known, &told.recording))
+        });
+        Some(Call {
+            call_id: self.call_id?,
+            account_id,
+            state,
+            updated_at,
+            data,
+        })
+    }
+}
+
+/// The record of these events, as [`Fold`] puts it together. `None` when there is no event of a call.
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Call> {
+    let mut fold = Fold::default();
+    for event in events {
+        fold.push(event.clone());
+    }
+    fold.finish()
 }
 
 /// Least authoritative first. The document itself breaks the last tie: two different events under
 /// one id should not be, but must not make the record depend on their order.
-fn order(a: &Event, a_rank: u8, b: &Event, b_rank: u8) -> std::cmp::Ordering {
-    (a_rank, a.timestamp, &a.id)
-        .cmp(&(b_rank, b.timestamp, &b.id))
-        .then_with(|| {
-            a.to_json()
-                .unwrap_or_default()
-                .cmp(&b.to_json().unwrap_or_default())
-        })
+fn order(a: &Event, b: &Event) -> std::cmp::Ordering {
+    (authority(a.event_type), a.timestamp, &a.id)
+        .cmp(&(authority(b.event_type), b.timestamp, &b.id))
+        .then_with(|| document(a).cmp(&document(b)))
+}
+
+fn document(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 const fn state(event_type: EventType) -> CallState {
@@ -123,16 +191,22 @@ const fn recording_authority(event: &Event) -> u8 {
     }
 }
 
-fn overlay(base: &mut EventData, over: &EventData) {
+/// Fills in the fields that are not there yet. Answers whether there were any to take.
+fn underlay(data: &mut EventData, under: &EventData) -> bool {
+    let mut adds = false;
     macro_rules! take {
         ($($field:ident)+) => {
-            $(if over.$field.is_some() { base.$field.clone_from(&over.$field); })+
+            $(if data.$field.is_none() && under.$field.is_some() {
+                data.$field.clone_from(&under.$field);
+                adds = true;
+            })+
         };
     }
     take!(call_id parent_call_id direction call_method leg from to display_number extension
         agent_id task_id custom_id started_at ringing_at answered_at ended_at duration billsec
         ring_time talk_time hold_time wait_time disposition hangup_party hangup_cause
         hangup_cause_code answered_by tags end_reason progress source);
+    adds
 }
 
 fn merge_recording(known: Option<Recording>, over: &Recording) -> Recording {
@@ -284,6 +358,28 @@ mod tests {
                 })
         ) {
             prop_assert_eq!(fold(&events), fold(&shuffled));
+        }
+
+        /// Every field from the last that has it, of more events than are kept at a time.
+        #[test]
+        fn a_long_call_is_put_together_like_a_short_one(
+            events in proptest::collection::vec(arbitrary_event(), 100..300)
+        ) {
+            let mut sorted: Vec<&Event> = events.iter().collect();
+            sorted.sort_by(|a, b| order(a, b));
+            let last = |has: &dyn Fn(&Event) -> bool| sorted.iter().rev().find(|event| has(event)).copied();
+            let call = fold(&events).expect("a call");
+            prop_assert_eq!(
+                call.data.duration,
+                last(&|event| event.data.duration.is_some()).and_then(|event| event.data.duration)
+            );
+            prop_assert_eq!(
+                &call.data.tags,
+                &last(&|event| event.data.tags.is_some()).and_then(|event| event.data.tags.clone())
+            );
+            let mut reversed = events.clone();
+            reversed.reverse();
+            prop_assert_eq!(fold(&reversed), Some(call));
         }
 
         #[test]

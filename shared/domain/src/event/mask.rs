@@ -15,6 +15,7 @@ use ringfence_pii::Sweep;
 
 use super::data::{EventData, PhoneNumber};
 use super::{Call, Event};
+use crate::recording;
 
 /// From how many digits on a run of digits is a phone number and not an extension.
 const PHONE_DIGITS: usize = 6;
@@ -53,6 +54,43 @@ impl Call {
             data: known.data(&self.data),
         }
     }
+}
+
+impl recording::Recording {
+    /// A copy without a phone number in the clear, as [`Event::masked`]. Where its own numbers are not
+    /// known, whatever looks like one in an id is hidden.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        let known = Known::of(&EventData {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            ..EventData::default()
+        });
+        let id = |id: &String| {
+            if known.runs.is_empty() {
+                without_numbers(id)
+            } else {
+                known.id(id)
+            }
+        };
+        let text = |text: &String| known.sweep.text(text).into_owned();
+        Self {
+            call_id: id(&self.call_id),
+            external_id: self.external_id.as_ref().map(id),
+            agent_id: self.agent_id.as_ref().map(text),
+            team: self.team.as_ref().map(text),
+            from: self.from.as_ref().map(PhoneNumber::masked),
+            to: self.to.as_ref().map(PhoneNumber::masked),
+            tags: self.tags.iter().map(text).collect(),
+            deletion_reason: self.deletion_reason.as_ref().map(text),
+            ..self.clone()
+        }
+    }
+}
+
+/// An id or name where nothing tells which numbers to look for: whatever looks like one is masked.
+pub fn without_numbers(text: &str) -> String {
+    Sweep::new([]).text(text).into_owned()
 }
 
 fn digits(text: &str) -> String {

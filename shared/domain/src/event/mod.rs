@@ -34,6 +34,7 @@ pub(crate) use check::event as check_event;
 pub use data::{EventData, PhoneNumber, Progress, Recording};
 pub use error::{Batch, BatchError, ErrorCode, EventError};
 pub use json::{MAX_DEPTH, Source};
+pub use mask::without_numbers;
 pub use native::ContentKind;
 pub use terms::{
     AnsweredBy, CallMethod, CallbackKind, Direction, Disposition, EndReason, EventType,

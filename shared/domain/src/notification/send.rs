@@ -190,6 +190,14 @@ impl Notifier {
                 if let Some(at) = next.filter(|at| *at < stored.until) {
                     stored.state = State::Queued;
                     stored.next_at = at;
+                    tracing::warn!(
+                        notice = stored.id,
+                        kind = stored.kind,
+                        attempts = stored.attempts,
+                        reason = stored.reason,
+                        next_at = %at,
+                        "a notice could not be sent; it is tried again"
+                    );
                 } else {
                     stored.home = home;
                     stored.end(State::Unsent, now);

@@ -54,7 +54,7 @@ impl Desk {
     /// Refuses to change what is the person's own (its name, whether it can log in) unless the caller
     /// stands above every role it holds, anywhere.
     fn require_whole(&self, user: &User) -> Result<(), PeopleError> {
-        if self.account.is_some() && user.grants.iter().any(|grant| grant.on != self.owner) {
+        if user.is_elsewhere_than(&self.owner) {
             return Err(PeopleError::Conflict(
                 "This person holds roles elsewhere as well: take its role here away, or ask an agency administrator.",
             ));
@@ -839,8 +839,16 @@ impl Desk {
         }
     }
 
-    /// Takes away what does not concern this desk: an account is not told of roles elsewhere.
+    /// Takes away what does not concern this desk: an account is not told of roles elsewhere, and of
+    /// somebody who holds some, whom it need not have asked, only who that is and what it may do here.
     fn narrow(&self, user: &mut User) {
+        if user.is_elsewhere_than(&self.owner) {
+            user.is_guest = true;
+            user.profile = Profile::default();
+            user.two_factor = super::TwoFactorSummary::default();
+            user.notifications = super::NotificationChoices::default();
+            user.last_login_at = None;
+        }
         if self.account.is_some() {
             user.grants.retain(|grant| grant.on == self.owner);
         }

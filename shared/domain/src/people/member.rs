@@ -79,11 +79,23 @@ impl App {
             ));
         }
         let version = before.map_or(0, |before| before.version);
+        let concerned = [before.map(|before| &before.value), Some(&after)];
+        let is_guest = concerned
+            .into_iter()
+            .flatten()
+            .any(|user| user.is_elsewhere_than(how.owner));
+        let record = |user: &User| {
+            if is_guest {
+                recorded_of_guest(user, how.owner)
+            } else {
+                recorded(user)
+            }
+        };
         let change = Change {
             item: format!("users/{}{}", after.id, how.part),
             action: how.action,
-            before: before.map_or(serde_json::Value::Null, |before| recorded(&before.value)),
-            after: recorded(&after),
+            before: before.map_or(serde_json::Value::Null, |before| record(&before.value)),
+            after: record(&after),
         }
         .personal(Personal::all_but(&PUBLIC).of(after.id.clone()));
         for _ in 0..ATTEMPTS {
@@ -312,6 +324,13 @@ fn recorded(user: &User) -> serde_json::Value {
         "notifications": user.notifications,
         "session_epoch": user.session_epoch,
     })
+}
+
+/// The same in the history of an account, of somebody who holds roles elsewhere as well: those, and the
+/// rest of the person, are no concern of this account's.
+fn recorded_of_guest(user: &User, owner: &Owner) -> serde_json::Value {
+    let grants: Vec<_> = user.grant_on(owner).into_iter().collect();
+    serde_json::json!({ "grants": grants })
 }
 
 /// What of that is no personal value.

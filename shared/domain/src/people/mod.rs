@@ -28,7 +28,7 @@ pub use manage::{Desk, ago};
 pub use member::{MAX_GRANTS, Member, UserChange};
 pub use role::{Grant, Level, Role};
 pub use support::SupportAccess;
-pub use team::{RecordingAccess, Switch, Team};
+pub use team::{CallRights, RecordingAccess, Switch, Team};
 pub use user::{Home, NotificationChoices, Profile, TwoFactorSummary, User, UserStatus};
 
 /// Why people could not be read or changed.

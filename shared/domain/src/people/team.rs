@@ -68,6 +68,62 @@ impl RecordingAccess {
     }
 }
 
+/// What somebody may do with calls while they last, by its teams. Calls are in the hands of the voice
+/// platform, which asks for this before it connects anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRights {
+    /// Whether it may listen to calls while they last.
+    pub live_listening: Switch,
+    /// The teams to whose members it may transfer a call; `None`: to everybody.
+    pub transfer_to: Option<Vec<String>>,
+}
+
+impl CallRights {
+    /// Those of somebody in all of these teams: what any of them gives. Who is in none is limited by
+    /// none.
+    pub fn of<'a>(teams: impl Iterator<Item = &'a Team>) -> Self {
+        let teams: Vec<_> = teams.collect();
+        if teams.is_empty() {
+            return Self {
+                live_listening: Switch::Enabled,
+                transfer_to: None,
+            };
+        }
+        let listens = teams
+            .iter()
+            .any(|team| team.live_listening == Switch::Enabled);
+        let limits: Option<Vec<_>> = teams.iter().map(|team| team.transfer_to.clone()).collect();
+        Self {
+            live_listening: if listens {
+                Switch::Enabled
+            } else {
+                Switch::Disabled
+            },
+            transfer_to: limits.map(|limits| {
+                let mut all = limits.concat();
+                all.sort();
+                all.dedup();
+                all
+            }),
+        }
+    }
+
+    /// Those of somebody who cannot log in: none.
+    pub const fn none() -> Self {
+        Self {
+            live_listening: Switch::Disabled,
+            transfer_to: Some(Vec::new()),
+        }
+    }
+
+    /// Whether it may transfer a call to somebody in these teams.
+    pub fn may_transfer_to(&self, teams: &[String]) -> bool {
+        self.transfer_to
+            .as_ref()
+            .is_none_or(|allowed| teams.iter().any(|team| allowed.contains(team)))
+    }
+}
+
 /// A team.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Team {

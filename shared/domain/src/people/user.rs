@@ -186,6 +186,9 @@ pub struct User {
     /// When its name and address were erased, after it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
+    /// Only what an account sees of somebody who holds roles elsewhere as well is here: not stored.
+    #[serde(skip)]
+    pub is_guest: bool,
 }
 
 impl fmt::Debug for User {
@@ -221,7 +224,14 @@ impl User {
             created_at: now,
             session_epoch: 0,
             erased_at: None,
+            is_guest: false,
         }
+    }
+
+    /// Whether it holds a role elsewhere than on this account. (An agency's own people are its own,
+    /// whatever they hold on its accounts.)
+    pub fn is_elsewhere_than(&self, owner: &Owner) -> bool {
+        matches!(owner, Owner::Account(_)) && self.grants.iter().any(|grant| grant.on != *owner)
     }
 
     /// Whether it may log in and act.

@@ -43,14 +43,15 @@ impl RecordingConsumer {
         let Some(config) = self.app.account_config(account).await? else {
             return Ok(());
         };
-        settled(match role {
-            Role::Audio => self
-                .app
-                .complete_recording(&config, recording)
-                .await
-                .map(drop),
-            Role::Staged => self.app.seal_staged(&config, recording).await.map(drop),
-        })
+        let completed = match role {
+            Role::Audio => self.app.complete_recording(&config, recording).await,
+            Role::Staged => self.app.seal_staged(&config, recording).await,
+        };
+        if let Err(RecordingError::NotFound) = &completed {
+            // It came later than its recording was waited for: nothing would ever find it again.
+            self.app.erase_object(account, &created.key).await?;
+        }
+        settled(completed.map(drop))
     }
 }
 

@@ -108,17 +108,10 @@ impl App {
         limit: usize,
         before: Option<&str>,
     ) -> Result<RecordingPage, StoreError> {
-        let mut recordings = self.recordings_of_call(account, call).await?;
-        recordings.retain(|recording| {
-            filter.matches(recording) && before.is_none_or(|before| recording.id.as_str() < before)
-        });
-        recordings.sort_by(|a, b| b.id.cmp(&a.id));
-        let has_more = recordings.len() > limit;
-        recordings.truncate(limit);
-        let next = recordings
-            .last()
-            .filter(|_| has_more)
-            .map(|last| last.id.clone());
+        let (mut recordings, next) = self
+            .recordings_of_call(account, call, before, limit)
+            .await?;
+        recordings.retain(|recording| filter.matches(recording));
         Ok(RecordingPage { recordings, next })
     }
 }

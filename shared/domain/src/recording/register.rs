@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ringfence_ports::{BlobMeta, Op, Put, StoreError, Unit, UploadLink, When};
+use ringfence_ports::{BlobMeta, MAX_GETS, Op, Put, StoreError, Unit, UploadLink, When};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -259,38 +259,42 @@ impl App {
         Ok(())
     }
 
-    /// The recordings of a call, oldest first.
+    /// A page of the recordings of a call, newest first, going on before the id `before`; and where the next
+    /// one goes on.
     pub(crate) async fn recordings_of_call(
         &self,
         account: &str,
         call: &str,
-    ) -> Result<Vec<Recording>, StoreError> {
-        let mut query = ringfence_ports::Query {
-            from: Some("rec/".to_owned()),
-            to: Some("rec0".to_owned()),
-            limit: 100,
-            ..ringfence_ports::Query::partition(keyspace::subject_partition(
-                account,
-                crate::event::Subject::Call(call),
-            ))
-        };
-        let mut found = Vec::new();
-        loop {
-            let page = self.table.query(query.clone()).await?;
-            let keys: Vec<_> = page
-                .rows
-                .iter()
-                .filter_map(|row| row.key.sk.strip_prefix("rec/"))
-                .filter_map(|recording| keyspace::recording(account, recording))
-                .collect();
-            for row in self.table.get_many(&keys).await?.into_iter().flatten() {
-                found.push(parse_doc(&row.doc)?);
-            }
-            let Some(next) = page.next else {
-                return Ok(found);
-            };
-            query.after = Some(next);
-        }
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Recording>, Option<String>), StoreError> {
+        let page = self
+            .table
+            .query(ringfence_ports::Query {
+                from: Some("rec/".to_owned()),
+                to: Some(before.map_or_else(|| "rec0".to_owned(), |id| format!("rec/{id}"))),
+                descending: true,
+                limit: limit.clamp(1, MAX_GETS),
+                ..ringfence_ports::Query::partition(keyspace::subject_partition(
+                    account,
+                    crate::event::Subject::Call(call),
+                ))
+            })
+            .await?;
+        let mut ids = page
+            .rows
+            .iter()
+            .filter_map(|row| row.key.sk.strip_prefix("rec/"));
+        let keys: Vec<_> = ids
+            .clone()
+            .filter_map(|recording| keyspace::recording(account, recording))
+            .collect();
+        let rows = self.table.get_many(&keys).await?.into_iter().flatten();
+        let found = rows
+            .map(|row| parse_doc(&row.doc))
+            .collect::<Result<_, _>>()?;
+        let last = ids.next_back().map(str::to_owned);
+        Ok((found, last.filter(|_| page.next.is_some())))
     }
 }
 

@@ -177,6 +177,7 @@ impl App {
         let account = config.account.id.as_str();
         let stored = self.recording(account, recording).await?;
         let staged = staged_key(&stored.recording);
+        let is_import = stored.recording.import.is_some();
         let sealed = match stored.recording.status {
             Status::Pending if stored.recording.encryption.is_sealed() => {
                 match self.blobs.get(&staged, None).await {
@@ -195,6 +196,8 @@ impl App {
             Status::Deleted => Err(RecordingError::Deleted),
         };
         match &sealed {
+            // What an event named was not put there for us, and may be anything: it stays.
+            Err(RecordingError::Refused(_)) if is_import => {}
             // Settled, this time or before: nothing in the clear stays.
             Ok(_)
             | Err(

@@ -65,7 +65,12 @@ impl App {
         };
         // Nothing of a mismatch is stored: it can be sent again.
         self.blobs.put(&recording.blob, meta, bytes).await?;
-        self.complete_recording(config, &recording.id).await
+        let completed = self.complete_recording(config, &recording.id).await;
+        if let Err(RecordingError::NotFound) = &completed {
+            // It took longer than an announced recording is waited for.
+            self.remove_audio(&recording).await?;
+        }
+        completed
     }
 
     /// Looks at what was stored for a recording: audio makes it available, and is announced to the
@@ -105,8 +110,9 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
             if seen.status == Status::Refused {
-                // Only now: until then another one might find it good.
-                self.remove_audio(&seen).await?;
+                // Only now: until then another one might find it good. What an event named was not put there
+                // for us, and may be anything: it stays.
+                self.remove_leftover(&seen).await?;
                 return Err(refused(&seen));
             }
             self.announce_recording(config, &seen).await?;

@@ -208,7 +208,8 @@ impl App {
         };
         let user = User::from_row(user)?;
         let stored: StoredSession = parse_doc(&row.doc)?;
-        let idle = self.login_policy(&user.value.home).await?.idle;
+        let policy = self.login_policy(&user.value.home).await?;
+        let idle = policy.idle;
         if !stored.is_alive(&user.value, idle, self.clock.now()) {
             return Err(SessionError::Over);
         }
@@ -216,6 +217,8 @@ impl App {
         if activity == Activity::Person {
             self.keep_going(&ticket.user, &mut session).await;
         }
+        // From the moment the agency requires it, also in sessions that were open before.
+        session.is_limited |= policy.requires_second_factor && !user.value.two_factor.is_on();
         Ok((user, session))
     }
 

@@ -57,6 +57,9 @@ pub struct Invitation {
 #[derive(Serialize, Deserialize)]
 struct StoredLink {
     sha256: String,
+    /// The epoch of the person's sessions when it was made.
+    #[serde(default)]
+    epoch: u64,
 }
 
 impl App {
@@ -71,7 +74,7 @@ impl App {
         let ticket = Ticket::new(&user.id, &*self.random);
         let until = later(self.clock.now(), INVITATION_TTL);
         let mut unit = Unit {
-            ops: vec![new_link_op(&ticket, INVITATION, until)?],
+            ops: vec![new_link_op(&ticket, INVITATION, until, user.session_epoch)?],
             sends: Vec::new(),
         };
         let notice = Notice::Invitation {
@@ -175,7 +178,10 @@ impl App {
         } else {
             UserStatus::Active
         };
-        if !is_it || user.value.status != needed {
+        // What ends a person's sessions (a new password, a suspension) ends what was mailed before it too:
+        // it may be in the hands of whom that was meant to shut out.
+        let is_superseded = purpose == RESET && stored.epoch != user.value.session_epoch;
+        if !is_it || is_superseded || user.value.status != needed {
             return Err(SessionError::LinkOver);
         }
         Ok((user, Op::Delete(link, When::Version(row.version))))
@@ -322,7 +328,8 @@ impl App {
         let user = self.user(&found).await?.map(|user| user.value);
         let ticket = Ticket::new(&found, &*self.random);
         let until = later(self.clock.now(), RESET_TTL);
-        let mut op = new_link_op(&ticket, RESET, until)?;
+        let epoch = user.as_ref().map_or(0, |user| user.session_epoch);
+        let mut op = new_link_op(&ticket, RESET, until, epoch)?;
         let is_active = user.is_some_and(|user| user.is_active());
         // For nobody too, who is then found to be gone: sealing the link takes its time.
         let notice = self
@@ -428,9 +435,15 @@ impl App {
 }
 
 /// Puts another link into force.
-fn new_link_op(ticket: &Ticket, purpose: &str, until: Timestamp) -> Result<Op, StoreError> {
+fn new_link_op(
+    ticket: &Ticket,
+    purpose: &str,
+    until: Timestamp,
+    epoch: u64,
+) -> Result<Op, StoreError> {
     let link = StoredLink {
         sha256: ticket.token.hash(),
+        epoch,
     };
     Ok(Op::Put(Put {
         expires_at: Some(until),

@@ -1,11 +1,14 @@
 //! Passwords: which are taken, and how one is kept.
 //!
 //! The rules are those of NIST SP 800-63B-4 section 3.1.1.2: a length, a list of what is refused, and no
-//! demands on the kinds of characters.
+//! demands on the kinds of characters. The same password typed on another system is the same: it is
+//! prepared as an `OpaqueString` (RFC 8265 section 4.2.2), that is, every space becomes the plain one, and
+//! what keyboards compose in different ways becomes the same (Unicode NFC).
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use jiff::Timestamp;
 use ringfence_ports::KeysError;
 use serde::{Deserialize, Serialize};
@@ -30,9 +33,22 @@ static COMMON: &str = include_str!("common_passwords.txt");
 pub struct Password(String);
 
 impl Password {
-    /// As it was given; `None`: longer than any that is taken.
-    pub fn given(text: String) -> Option<Self> {
-        (text.len() <= MAX_BYTES).then_some(Self(text))
+    /// What was given, prepared; `None`: longer than any that is taken.
+    pub fn given(text: &str) -> Option<Self> {
+        if text.len() > MAX_BYTES {
+            return None;
+        }
+        // The category Zs, without the space itself.
+        let is_space = |c| {
+            matches!(
+                c,
+                '\u{a0}' | '\u{1680}' | '\u{2000}'
+                    ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+            )
+        };
+        let text = text.replace(is_space, " ");
+        let nfc = ComposingNormalizerBorrowed::new_nfc().normalize(&text);
+        Some(Self(nfc.into_owned()))
     }
 
     /// Whether it may be set, by somebody of whom `about` (mail address, name) is known. The error says
@@ -186,7 +202,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<(), Refused> {
-        Password::given(text.to_owned())
+        Password::given(text)
             .unwrap()
             .check(15, &["ada@example.com", "Ada Lovelace-Byron"])
     }
@@ -218,9 +234,29 @@ mod tests {
         }
         let long = "ab cd ef gh ".repeat(30);
         assert_eq!(check(&long), Err(Refused::TooLong));
-        assert!(Password::given("x".repeat(MAX_BYTES + 1)).is_none());
-        let password = Password::given("correct horse battery".to_owned()).unwrap();
+        assert!(Password::given(&"x".repeat(MAX_BYTES + 1)).is_none());
+        let password = Password::given("correct horse battery").unwrap();
         assert_eq!(format!("{password:?}"), "Password(..)");
+    }
+
+    #[test]
+    fn a_password_is_the_same_however_it_is_typed_and_counts_what_one_sees() {
+        let of = |text: &str| Password::given(text).unwrap().0;
+        // One letter, or a letter and its mark.
+        assert_eq!(of("u\u{308}ber"), of("\u{fc}ber"));
+        assert_eq!(of("\u{1112}\u{1161}\u{11ab}"), of("\u{d55c}"));
+        assert_eq!(of("two\u{a0}words\u{3000}here"), of("two words here"));
+        // Nothing else is changed: neither case, nor what only looks alike.
+        for (one, other) in [
+            ("A", "a"),
+            ("\u{fb01}", "fi"),
+            ("\u{ff21}", "A"),
+            (" a", "a"),
+        ] {
+            assert_ne!(of(one), of(other));
+        }
+        let composed = "a\u{308}o\u{308}u\u{308} fourteen";
+        assert_eq!(check(composed), Err(Refused::TooShort(15)), "12 characters");
     }
 
     #[test]

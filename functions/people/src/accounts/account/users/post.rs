@@ -13,7 +13,8 @@ use crate::users::{AccountInvitation, UserBody, shown};
 /// Invite a user to an account
 ///
 /// A link by which the person sets its password goes to its mail address. Somebody of the same agency who logs
-/// in with this address already gets the role besides. One can only grant roles below one's own; a key only roles
+/// in with this address already gets the role besides; of such a person the account is told who it is, its status
+/// and its role here, and nothing else. One can only grant roles below one's own; a key only roles
 /// that may do no more than the key.
 /// Needs the scope `people:write`.
 #[utoipa::path(

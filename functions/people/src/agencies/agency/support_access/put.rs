@@ -11,8 +11,9 @@ use crate::support::{SupportBody, SupportRequest};
 
 /// Open support access
 ///
-/// Lets the operator's team into the agency and its accounts for so many hours from now on. Each use stands in the
-/// agency's history. Only for the agency's own administrators and keys: the operator does not let itself in. Needs the
+/// Lets the operator's team into the agency and its accounts for so many hours from now on: to read, and to test,
+/// pause, resume, resend and replay callbacks. It changes no settings, secrets, recordings or people and makes no keys or links.
+/// Each use stands in the agency's history. Only for the agency's own administrators and keys: the operator does not let itself in. Needs the
 /// scope `people:write`.
 #[utoipa::path(
     put,

@@ -1,5 +1,6 @@
 //! `/v1/accounts/{account}/users/{user}`
 
+pub(crate) mod call_rights;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod invitation;
