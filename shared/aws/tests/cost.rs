@@ -331,15 +331,31 @@ async fn what_a_recording_costs_from_its_registration_to_its_listener() {
         .await
         .unwrap();
     let playing = aws.counter.take();
-    for (what, tally) in [
-        ("registering", &registering),
-        ("completing", &completing),
-        ("announcing", &announcing),
-        ("linking", &linking),
-        ("playing", &playing),
-    ] {
-        eprintln!("{what}: {tally:?}");
-    }
+    // A row, its mark beside the call: a transaction costs double.
+    assert_eq!(requests(&registering), [("TransactWriteItems", 1)]);
+    assert_eq!(
+        requests(&completing),
+        [
+            ("GET x-id", 1),
+            ("GenerateMac", 2),
+            ("GetItem", 1),
+            ("PutItem", 1),
+            ("SendMessageBatch", 1),
+            ("TransactWriteItems", 1)
+        ]
+    );
+    assert_eq!(requests(&announcing), [("PutItem", 1)]);
+    assert_eq!(
+        requests(&linking),
+        [("GetItem", 2), ("TransactWriteItems", 1)]
+    );
+    // The link, the settings, the listener's entry. That its URL is presigned asks nobody.
+    assert_eq!(
+        requests(&playing),
+        [("BatchGetItem", 1), ("GetItem", 4), ("PutItem", 1)]
+    );
+    let writes = [registering, completing, announcing, linking, playing].map(|one| one.writes());
+    assert_eq!(writes, [4.0, 9.0, 1.0, 13.0, 1.0], "write units");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
