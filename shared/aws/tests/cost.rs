@@ -354,8 +354,13 @@ async fn what_a_recording_costs_from_its_registration_to_its_listener() {
         requests(&playing),
         [("BatchGetItem", 1), ("GetItem", 4), ("PutItem", 1)]
     );
-    let writes = [registering, completing, announcing, linking, playing].map(|one| one.writes());
-    assert_eq!(writes, [4.0, 9.0, 1.0, 13.0, 1.0], "write units");
+    assert_eq!(
+        (registering.writes(), completing.writes()),
+        (4.0, 9.0),
+        "write units"
+    );
+    let rest = (announcing.writes(), linking.writes(), playing.writes());
+    assert_eq!(rest, (1.0, 13.0, 1.0), "write units");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
