@@ -106,6 +106,13 @@ class Functions(unittest.TestCase):
             [log] = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "Log"]
             self.assertEqual(log["Resource"]["Fn::GetAtt"][0], properties["LoggingConfig"]["LogGroup"]["Ref"])
 
+    def test_what_builds_binaries_builds_every_function(self):
+        packages = {f"ringfence-{function}" for function in FUNCTIONS}
+        configured = re.search(r"packages = \[(.*?)\]", (ROOT / "CargoLambda.toml").read_text(), re.S).group(1)
+        self.assertEqual(set(re.findall(r'"([^"]+)"', configured)), packages)
+        deployed = re.search(r"for function in ([\w ]+);", (ROOT / "tests/deploy/run").read_text()).group(1)
+        self.assertEqual({f"ringfence-{function}" for function in deployed.split()}, packages)
+
     def test_what_answers_requests_ends_within_the_gateways_thirty_seconds(self):
         # What takes from a queue besides may work longer there.
         fed = {one["Properties"]["FunctionName"]["Ref"] for one in of_type("AWS::Lambda::EventSourceMapping").values()}
