@@ -221,15 +221,6 @@ impl Notifier {
                 reason = stored.reason,
                 "a notice was given up"
             );
-        } else if stored.state == State::Queued {
-            tracing::warn!(
-                notice = stored.id,
-                kind = stored.kind,
-                attempts = stored.attempts,
-                reason = stored.reason,
-                next_at = %stored.next_at,
-                "a notice could not be sent, and is tried again"
-            );
         }
         self.mark(&stored, version, now).await
     }
