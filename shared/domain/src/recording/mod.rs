@@ -11,10 +11,10 @@
 //!   `blob:imports/{account}/…` ([`import`]). Any other URL is the platform's own affair and passes
 //!   through untouched.
 //!
-//! Only what begins like audio that can be played ([`audio`]) becomes available; anything else is
+//! Only what begins like audio that can be played ([`ringfence_audio::AudioFormat`]) becomes available; anything else is
 //! refused and its object removed.
 
-pub mod audio;
+mod audio;
 mod consumer;
 mod error;
 pub mod import;

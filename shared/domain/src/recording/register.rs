@@ -1,13 +1,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use ringfence_audio::AudioFormat;
 use ringfence_ports::{BlobMeta, MAX_GETS, Op, Put, StoreError, Unit, UploadLink, When};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Recording, RecordingError, Status, audio::AudioFormat, blob_key, sealed::customer_key,
-    staging_key,
-};
+use super::{Recording, RecordingError, Status, blob_key, sealed::customer_key, staging_key};
 use crate::{
     App,
     access::{parse_doc, to_doc},

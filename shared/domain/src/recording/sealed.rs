@@ -16,15 +16,13 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use ring::digest;
+use ringfence_audio::{HEAD_BYTES, MAX_HEAD_BYTES, Sniffed};
 use ringfence_ports::{BlobError, BlobMeta, ByteStream, KeysError, StoreError};
 use ringfence_sealing::{CustomerKey, DataKey, read, seal};
 
 use super::{
-    Recording, RecordingError, Refusal, Sealing, Status, StoredRecording,
-    audio::{HEAD_BYTES, MAX_HEAD_BYTES, Sniffed, sniff_stream},
-    register::parse_sha256,
-    staging_key,
-    store::refused,
+    Recording, RecordingError, Refusal, Sealing, Status, StoredRecording, audio::sniff_stream,
+    register::parse_sha256, staging_key, store::refused,
 };
 use crate::{
     App, id,

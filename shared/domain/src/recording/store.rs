@@ -1,13 +1,12 @@
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use ringfence_audio::{AudioFormat, HEAD_BYTES, MAX_HEAD_BYTES, Sniffed};
 use ringfence_ports::{BlobError, BlobMeta, ByteStream, Op, StoreError, Unit, When};
 
 use super::{
-    ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording,
-    audio::{AudioFormat, HEAD_BYTES, MAX_HEAD_BYTES, Sniffed, sniff_stream},
-    blob_key,
-    register::parse_sha256,
+    ATTEMPTS, Recording, RecordingError, Refusal, Status, StoredRecording, audio::sniff_stream,
+    blob_key, register::parse_sha256,
 };
 use crate::{
     App,

@@ -135,7 +135,7 @@ fn plays(codec: &[u8]) -> bool {
     clippy::trivially_copy_pass_by_ref,
     reason = "the names of boxes, as byte strings are written"
 )]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
@@ -143,7 +143,7 @@ pub(super) mod tests {
         [length.to_be_bytes().as_slice(), name, content].concat()
     }
 
-    pub(in super::super) fn ftyp(brands: &[&[u8; 4]]) -> Vec<u8> {
+    fn ftyp(brands: &[&[u8; 4]]) -> Vec<u8> {
         let rest: Vec<u8> = brands.iter().skip(1).flat_map(|brand| **brand).collect();
         boxed(b"ftyp", &[brands[0].as_slice(), &[0; 4], &rest].concat())
     }
@@ -162,7 +162,7 @@ pub(super) mod tests {
         boxed(b"trak", &[boxed(b"tkhd", &[0; 84]), media].concat())
     }
 
-    pub(in super::super) fn moov(tracks: &[(&[u8; 4], &[u8; 4])], samples: usize) -> Vec<u8> {
+    fn moov(tracks: &[(&[u8; 4], &[u8; 4])], samples: usize) -> Vec<u8> {
         let mut content = boxed(b"mvhd", &[0; 100]);
         for (handler, codec) in tracks {
             content.extend(track(handler, codec, samples));
