@@ -10,6 +10,8 @@
 //! Architecture invariant: a file that is not understood whole is refused ([`RedactionError`]), and never
 //! passed through.
 
+mod bits;
+mod crc;
 mod format;
 mod span;
 mod wav;
