@@ -5,13 +5,14 @@ use std::sync::Arc;
 use ringfence_domain::{
     App,
     access::{Owner, Scope},
+    keyspace,
     recording::RecordingConsumer,
 };
 use ringfence_ports::{
-    Consumer, Received, StoreError,
+    Consumer, Op, Put, Received, StoreError, Unit, When,
     contract::{Fault, Faulty},
 };
-use ringfence_test_support::{Response, TestApp, sha256_hex, wav};
+use ringfence_test_support::{Receiver, Response, TestApp, sha256_hex, wav};
 use ringfence_webhook::{Policy, Sender, target::SystemResolver};
 use serde_json::{Value, json};
 
@@ -34,6 +35,7 @@ impl World {
             .merge(ringfence_recordings::router())
             .merge(ringfence_deletion::router())
             .merge(ringfence_playback::router())
+            .merge(ringfence_activities::router())
             .merge(ringfence_settings::router());
         let test = TestApp::new().await.serving(routes);
         test.blobs.keep_versions();
@@ -211,6 +213,53 @@ async fn links_made_before_play_the_copy_and_the_callback_tells_of_it() {
         .await;
     assert_eq!(played.status, 200, "{}", played.json);
     assert_eq!(played.bytes, silenced(&wav(10), 2..3));
+}
+
+#[tokio::test]
+async fn whoever_fetched_the_recording_is_told_to_fetch_it_anew() {
+    let world = World::new("client").await;
+    let receiver = Receiver::start().await;
+    let at = world.path("/settings/callbacks");
+    let document = json!({"cdr": {"url": receiver.url()}});
+    let headers = [("if-match", "\"0\"")];
+    let saved = world
+        .test
+        .request_as(Some(&world.test.key), "PUT", &at, &headers, document)
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+    receiver.take();
+    world.redact(second_to_third()).await;
+    let posts = receiver.posts();
+    assert_eq!(posts.len(), 1, "told once");
+    let body = posts[0].json();
+    assert_eq!(body["type"], "recording.available");
+    assert_eq!(body["data"]["recording"]["redacted"], true);
+    let url = body["data"]["recording"]["url"].as_str().unwrap();
+    let played = world
+        .test
+        .request_as(None, "GET", &format!("{url}/audio"), &[], Value::Null)
+        .await;
+    assert_eq!(played.bytes, silenced(&wav(10), 2..3));
+    let call = world.call("GET", "/calls/call-1042", Value::Null).await;
+    assert_eq!(
+        call.json["data"]["recording"]["redacted"], true,
+        "{}",
+        call.json
+    );
+}
+
+#[tokio::test]
+async fn what_is_put_again_by_an_old_upload_link_does_not_stay() {
+    let world = World::new("provider").await;
+    let own = world.test.blobs.keys()[0].clone();
+    world.redact(second_to_third()).await;
+    world.test.blobs.insert(&own, "audio/wav", wav(10));
+    let again = world
+        .call("POST", &world.at("/complete"), Value::Null)
+        .await;
+    assert_eq!(again.status, 200, "{}", again.json);
+    assert_eq!(world.test.blobs.keys().len(), 1);
+    assert_eq!(world.hear("/audio").await, silenced(&wav(10), 2..3));
 }
 
 #[tokio::test]
@@ -453,6 +502,34 @@ async fn whatever_call_of_the_stores_fails_it_is_done_in_the_end_and_once() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn one_whose_message_was_lost_is_found_again() {
+    let world = World::new("client").await;
+    let ordered = world.order(second_to_third()).await;
+    // Its message comes while there is nothing to do, and does not come again.
+    let table = &world.test.app.table;
+    let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());
+    let row = table.get(&key).await.unwrap().unwrap();
+    let commit = async |op| {
+        let unit = Unit {
+            ops: vec![op],
+            sends: Vec::new(),
+        };
+        table.commit(unit).await.unwrap();
+    };
+    commit(Op::Delete(key.clone(), When::Present)).await;
+    world.test.drain().await;
+    commit(Op::Put(Put {
+        index: row.index,
+        ..Put::new(key, row.doc, When::Absent)
+    }))
+    .await;
+    world.test.after(std::time::Duration::from_mins(29)).await;
+    assert_eq!(world.read(&ordered).await["state"], "running");
+    world.test.after(std::time::Duration::from_mins(2)).await;
+    assert_eq!(world.read(&ordered).await["state"], "done");
 }
 
 #[tokio::test]

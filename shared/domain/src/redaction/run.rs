@@ -208,7 +208,7 @@ impl App {
         let mut unit = Unit {
             ops: vec![
                 Op::Put(after.put(When::Version(at))?),
-                Op::Put(redaction.put(When::Version(version))?),
+                Op::Put(redaction.put(self.clock.now(), When::Version(version))?),
                 seen.unmoved(account),
             ],
             sends: Vec::new(),
@@ -257,7 +257,9 @@ impl App {
     /// Writes the redaction's row. `false`: somebody else did.
     async fn note(&self, redaction: &Redaction, version: u64) -> Result<bool, StoreError> {
         let unit = Unit {
-            ops: vec![Op::Put(redaction.put(When::Version(version))?)],
+            ops: vec![Op::Put(
+                redaction.put(self.clock.now(), When::Version(version))?,
+            )],
             sends: Vec::new(),
         };
         match self.table.commit(unit).await {
