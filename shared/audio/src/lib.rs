@@ -13,6 +13,7 @@
 mod bits;
 mod crc;
 mod format;
+mod ogg;
 mod span;
 mod wav;
 
@@ -79,6 +80,7 @@ pub struct Redactor(Inner);
 #[derive(Debug)]
 enum Inner {
     Wav(wav::Wav),
+    Ogg(Box<ogg::Ogg>),
 }
 
 impl Redactor {
@@ -98,8 +100,9 @@ impl Redactor {
         }
         match format {
             AudioFormat::Wav => Ok(Self(Inner::Wav(wav::Wav::new(spans, replacement)))),
-            AudioFormat::Mp3 | AudioFormat::Ogg | AudioFormat::Flac | AudioFormat::M4a => Err(
-                RedactionError::Unsupported("only WAV can be redacted so far"),
+            AudioFormat::Ogg => Ok(Self(Inner::Ogg(Box::new(ogg::Ogg::new(spans))))),
+            AudioFormat::Mp3 | AudioFormat::Flac | AudioFormat::M4a => Err(
+                RedactionError::Unsupported("only WAV and Ogg can be redacted so far"),
             ),
         }
     }
@@ -108,6 +111,7 @@ impl Redactor {
     pub fn push(&mut self, part: &[u8], copy: &mut Vec<u8>) -> Result<(), RedactionError> {
         match &mut self.0 {
             Inner::Wav(wav) => wav.push(part, copy),
+            Inner::Ogg(ogg) => ogg.push(part, copy),
         }
     }
 
@@ -116,6 +120,7 @@ impl Redactor {
     pub fn finish(self, copy: &mut Vec<u8>) -> Result<Redacted, RedactionError> {
         match self.0 {
             Inner::Wav(wav) => wav.finish(copy),
+            Inner::Ogg(ogg) => ogg.finish(copy),
         }
     }
 }

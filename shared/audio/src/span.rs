@@ -112,6 +112,13 @@ impl Samples {
         None
     }
 
+    /// Whether one of them has a sample of `start..end`.
+    pub(crate) fn touch(&self, start: u64, end: u64) -> bool {
+        // In order of their starts and of their ends.
+        let next = self.ranges.partition_point(|range| range.end <= start);
+        self.ranges.get(next).is_some_and(|range| range.start < end)
+    }
+
     /// Where the last range begins.
     pub(crate) fn last_start(&self) -> u64 {
         self.ranges.last().map_or(0, |range| range.start)
@@ -153,6 +160,23 @@ mod tests {
         assert_eq!(samples.ahead(0), Some(Range { start: 11, end: 23 }));
         assert_eq!(samples.ahead(22), Some(Range { start: 11, end: 23 }));
         assert_eq!(samples.ahead(23), None);
+    }
+
+    #[test]
+    fn a_sample_of_a_range_is_enough_to_touch_it() {
+        let spans = Spans::new(vec![span(10, 20), span(30, 31)]).unwrap();
+        let samples = spans.in_samples(1_000);
+        for (start, end, touches) in [
+            (0, 10, false),
+            (0, 11, true),
+            (19, 20, true),
+            (20, 30, false),
+            (20, 31, true),
+            (31, 900, false),
+            (15, 15, true),
+        ] {
+            assert_eq!(samples.touch(start, end), touches, "{start} to {end}");
+        }
     }
 
     proptest! {
