@@ -13,6 +13,7 @@
 mod bits;
 mod crc;
 mod format;
+mod mp3;
 mod ogg;
 mod span;
 mod wav;
@@ -80,6 +81,7 @@ pub struct Redactor(Inner);
 #[derive(Debug)]
 enum Inner {
     Wav(wav::Wav),
+    Mp3(mp3::Mp3),
     Ogg(Box<ogg::Ogg>),
 }
 
@@ -101,9 +103,10 @@ impl Redactor {
         match format {
             AudioFormat::Wav => Ok(Self(Inner::Wav(wav::Wav::new(spans, replacement)))),
             AudioFormat::Ogg => Ok(Self(Inner::Ogg(Box::new(ogg::Ogg::new(spans))))),
-            AudioFormat::Mp3 | AudioFormat::Flac | AudioFormat::M4a => Err(
-                RedactionError::Unsupported("only WAV and Ogg can be redacted so far"),
-            ),
+            AudioFormat::Mp3 => Ok(Self(Inner::Mp3(mp3::Mp3::new(spans)))),
+            AudioFormat::Flac | AudioFormat::M4a => Err(RedactionError::Unsupported(
+                "only WAV, MP3 and Ogg can be redacted so far",
+            )),
         }
     }
 
@@ -111,6 +114,7 @@ impl Redactor {
     pub fn push(&mut self, part: &[u8], copy: &mut Vec<u8>) -> Result<(), RedactionError> {
         match &mut self.0 {
             Inner::Wav(wav) => wav.push(part, copy),
+            Inner::Mp3(mp3) => mp3.push(part, copy),
             Inner::Ogg(ogg) => ogg.push(part, copy),
         }
     }
@@ -120,6 +124,7 @@ impl Redactor {
     pub fn finish(self, copy: &mut Vec<u8>) -> Result<Redacted, RedactionError> {
         match self.0 {
             Inner::Wav(wav) => wav.finish(copy),
+            Inner::Mp3(mp3) => mp3.finish(copy),
             Inner::Ogg(ogg) => ogg.finish(copy),
         }
     }
