@@ -101,6 +101,27 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
+    /// All samples of ranges in any order, which may overlap.
+    pub(crate) fn union(mut ranges: Vec<Range>) -> Self {
+        ranges.sort_by_key(|range| (range.start, range.end));
+        let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        Self {
+            ranges: merged,
+            next: 0,
+        }
+    }
+
+    /// In order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> + '_ {
+        self.ranges.iter().copied()
+    }
+
     /// The first range that ends after sample `at`. `at` never goes back.
     pub(crate) fn ahead(&mut self, at: u64) -> Option<Range> {
         while let Some(range) = self.ranges.get(self.next) {
