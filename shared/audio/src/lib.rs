@@ -12,6 +12,7 @@
 
 mod bits;
 mod crc;
+mod flac;
 mod format;
 mod mp3;
 mod span;
@@ -81,6 +82,7 @@ pub struct Redactor(Inner);
 enum Inner {
     Wav(wav::Wav),
     Mp3(mp3::Mp3),
+    Flac(flac::Flac),
 }
 
 impl Redactor {
@@ -101,9 +103,10 @@ impl Redactor {
         match format {
             AudioFormat::Wav => Ok(Self(Inner::Wav(wav::Wav::new(spans, replacement)))),
             AudioFormat::Mp3 => Ok(Self(Inner::Mp3(mp3::Mp3::new(spans)))),
-            AudioFormat::Ogg | AudioFormat::Flac | AudioFormat::M4a => Err(
-                RedactionError::Unsupported("only WAV and MP3 can be redacted so far"),
-            ),
+            AudioFormat::Flac => Ok(Self(Inner::Flac(flac::Flac::new(spans)))),
+            AudioFormat::Ogg | AudioFormat::M4a => Err(RedactionError::Unsupported(
+                "only WAV, MP3 and FLAC can be redacted so far",
+            )),
         }
     }
 
@@ -112,6 +115,7 @@ impl Redactor {
         match &mut self.0 {
             Inner::Wav(wav) => wav.push(part, copy),
             Inner::Mp3(mp3) => mp3.push(part, copy),
+            Inner::Flac(flac) => flac.push(part, copy),
         }
     }
 
@@ -121,6 +125,7 @@ impl Redactor {
         match self.0 {
             Inner::Wav(wav) => wav.finish(copy),
             Inner::Mp3(mp3) => mp3.finish(copy),
+            Inner::Flac(flac) => flac.finish(copy),
         }
     }
 }
