@@ -336,8 +336,10 @@ impl Audio {
         if side.main_data_begin > main_start {
             self.dropped += 1;
         }
-        // What stands between two frames' parts (ancillary data) is the first one's.
-        self.settle(part.start);
+        // What stands between two frames' parts (ancillary data) is the first one's. Where this one's begins within the
+        // other's, nobody can tell.
+        let is_within = self.open.is_some_and(|open| part.start < open);
+        self.settle(if is_within { main_start } else { part.start });
         self.give_out(main_start.saturating_sub(header.reservoir()), copy);
         let is_silenced = self.is_silenced();
         // It has its part where others had theirs: as nothing is left of that, so is nothing of this one.
