@@ -802,6 +802,53 @@ mod tests {
     }
 
     #[test]
+    fn no_frame_is_heard_whose_bits_were_taken() {
+        let frames = frames(MONO_44);
+        let side = |at: usize| side_info(frames[at].1, frames[at].0).unwrap();
+        let mut joined = 0;
+        // The frame `second`, behind a cut, has its part where that of `first - 1` is.
+        for first in 30..50 {
+            let seconds = 50..frames.len() - 30;
+            let Some(second) = seconds
+                .into_iter()
+                .find(|second| side(*second).main_data_begin > side(first).main_data_begin + 20)
+            else {
+                continue;
+            };
+            joined += 1;
+            let all = [&frames[..first], &frames[second..]].concat();
+            let file: Vec<u8> = all.iter().flat_map(|frame| frame.1).copied().collect();
+            // To either side of the cut, and over it.
+            let cut = first as u64 * 1_152_000 / 44_100;
+            for (start, end) in [
+                (cut - 300, cut - 60),
+                (cut - 20, cut),
+                (cut + 40, cut + 300),
+            ] {
+                let copy = redact(&file, spans(start, end));
+                let (mut old, mut new): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+                let mut heard = Vec::new();
+                let mut rest = copy.as_slice();
+                for (header, before) in &all {
+                    let (after, more) = rest.split_at(header.length);
+                    rest = more;
+                    let side = side_info(after, *header).unwrap();
+                    let begin = old.len() - usize::try_from(side.main_data_begin).unwrap();
+                    let length = usize::try_from(side.bits.div_ceil(8)).unwrap();
+                    heard.push(begin..begin + length);
+                    old.extend(&before[header.main_at()..]);
+                    new.extend(&after[header.main_at()..]);
+                }
+                assert_ne!(old, new);
+                for part in heard {
+                    assert_eq!(old[part.clone()], new[part]);
+                }
+            }
+        }
+        assert!(joined > 3, "{joined}");
+    }
+
+    #[test]
     fn of_a_file_that_is_all_silent_only_the_lengths_are_left() {
         let copy = redact(STEREO_44, spans(0, 60_000));
         for (header, frame) in frames(&copy).into_iter().skip(1) {
