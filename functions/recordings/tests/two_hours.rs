@@ -155,14 +155,14 @@ async fn two_hours_flow_through() {
             let mut heard = Vec::new();
             if from == 0 {
                 while heard.len() < header().len() {
-                    heard.extend(bytes.next().await.unwrap().unwrap());
+                    heard.extend_from_slice(&bytes.next().await.unwrap().unwrap());
                 }
                 assert_eq!(heard[..header().len()], header());
                 heard.drain(..header().len());
             }
             for number in seconds {
                 while heard.len() < SECOND {
-                    heard.extend(bytes.next().await.unwrap().unwrap());
+                    heard.extend_from_slice(&bytes.next().await.unwrap().unwrap());
                 }
                 let expected = if number % 14 == 1 && number < 7_000 {
                     vec![0; SECOND]
