@@ -3,7 +3,8 @@
 //!
 //! Where a packet lies in time is counted from the start of the audio, by the lengths of the packets before.
 //! Players that go by the granule positions come to the same, but where packets were lost or the positions
-//! are wrong: then a packet is silenced if it lies in a span by either reckoning. So it is too with what a
+//! are wrong, and then some go by the position before a packet, others by the one behind: it is silenced if it lies in a
+//! span by any reckoning. So it is too with what a
 //! player is to leave out at the start (the pre-skip), since some do not.
 
 mod opus;
@@ -75,6 +76,8 @@ struct Packet {
     after: u64,
     /// Whether nothing was sent in it.
     is_empty: bool,
+    /// Bytes at its end that are no sound, and may tell of what came before.
+    padding: usize,
     /// What to put in its place: as long, and silent.
     silence: Vec<u8>,
 }
@@ -93,6 +96,9 @@ struct Time {
     base: Option<i128>,
     /// The end that the last granule position says.
     stamped: u64,
+    /// How much later than counted that is. Players that go on from there (ffmpeg, and with it most browsers) put the
+    /// next page's packets behind it, whatever was lost before them.
+    drift: i128,
     /// Whether less is heard than counted, as the last page says.
     is_cut: bool,
     silenced: u64,
@@ -219,14 +225,22 @@ impl Ogg {
             };
             ends.push((at, packet));
         }
-        let drift = if ends.is_empty() {
-            0
+        let drifts = if ends.is_empty() {
+            [0; 2]
         } else {
             let advance = ends.iter().map(|(_, packet)| packet.advance).sum();
             stream.time.stamp(advance, page.granule(), page.is_last())?
         };
         for (at, packet) in ends {
-            if !stream.is_silenced(&packet, drift) {
+            if !stream.is_silenced(&packet, drifts) {
+                // What goes through behind a span is not to tell of it.
+                if stream.time.silenced > 0 {
+                    let mut left = page.clear_end(at, packet.padding);
+                    let before = if at == 0 { self.held.len() } else { 0 };
+                    for held in self.held.iter_mut().take(before).rev() {
+                        left = held.clear_end(held.pieces.len().saturating_sub(1), left);
+                    }
+                }
                 continue;
             }
             page.replace(at, packet.silence);
@@ -319,9 +333,9 @@ impl Stream {
         Ok(self.headers_left == 0)
     }
 
-    /// Whether to silence the packet that comes next, `drift` off by its page's granule position.
-    fn is_silenced(&mut self, packet: &Packet, drift: i128) -> bool {
-        let is_heard = self.time.is_heard(packet, drift);
+    /// Whether to silence the packet that comes next, so much off by granule positions.
+    fn is_silenced(&mut self, packet: &Packet, drifts: [i128; 2]) -> bool {
+        let is_heard = self.time.is_heard(packet, drifts);
         let is_silenced = is_heard || self.is_owed;
         self.is_owed = is_heard || (self.is_owed && packet.is_empty);
         self.time.at = self.time.at.saturating_add(packet.advance);
@@ -357,14 +371,20 @@ impl Time {
             at: 0,
             base: None,
             stamped: 0,
+            drift: 0,
             is_cut: false,
             silenced: 0,
         }
     }
 
-    /// Takes the granule position of a page whose packets last `advance`; gives how much later they lie by it
-    /// than counted.
-    fn stamp(&mut self, advance: u64, granule: i64, is_last: bool) -> Result<i128, RedactionError> {
+    /// Takes the granule position of a page whose packets last `advance`; gives how much later they lie than
+    /// counted: by the page before it, and by it.
+    fn stamp(
+        &mut self,
+        advance: u64,
+        granule: i64,
+        is_last: bool,
+    ) -> Result<[i128; 2], RedactionError> {
         if granule < 0 {
             return Err(RedactionError::Damaged("an Ogg page with no position"));
         }
@@ -389,16 +409,20 @@ impl Time {
         let drift = i128::from(stamped) - end;
         // The last packets are longer than what is heard of them.
         self.is_cut = is_last && drift < 0;
-        Ok(if self.is_cut { 0 } else { drift })
+        let drift = if self.is_cut { 0 } else { drift };
+        Ok([std::mem::replace(&mut self.drift, drift), drift])
     }
 
-    fn is_heard(&self, packet: &Packet, drift: i128) -> bool {
+    fn is_heard(&self, packet: &Packet, drifts: [i128; 2]) -> bool {
         let end = self.at.saturating_add(packet.advance);
         let is_heard = |end: u64| {
             let start = end.saturating_sub(packet.before.saturating_add(self.skip));
             self.ranges.touch(start, end.saturating_add(packet.after))
         };
-        is_heard(end) || (drift != 0 && u64::try_from(i128::from(end) + drift).is_ok_and(is_heard))
+        is_heard(end)
+            || drifts.into_iter().any(|drift| {
+                drift != 0 && u64::try_from(i128::from(end) + drift).is_ok_and(is_heard)
+            })
     }
 
     fn redacted(&self, spans: &Spans) -> Result<Redacted, RedactionError> {
