@@ -26,7 +26,7 @@ const TRIES: u32 = 10;
 
 /// After so many copies were begun it is given up too: whoever is ended in the middle of one, because it takes longer
 /// than there is time, tells of no error.
-const STARTS: u32 = 2 * TRIES;
+const STARTS: u32 = 15;
 
 impl App {
     /// Works on a redaction until it is done, or has failed for good. An error is to be tried again: whatever
