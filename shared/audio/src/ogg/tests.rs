@@ -350,7 +350,7 @@ fn a_packet_without_end_is_not_held() {
     let mut file = headers(0);
     for at in 0..100_u32 {
         let flags = u8::from(at > 0);
-        file.extend(page(flags, -1, at + 2, &[255; 255], &[0xf8; 65_025]));
+        file.extend(page(flags, -1, at + 2, &[255; 255], &vec![0xf8; 65_025]));
     }
     assert!(matches!(
         refused(&file, &[(0, 10)]),
