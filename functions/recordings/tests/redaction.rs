@@ -328,6 +328,42 @@ async fn one_that_keeps_nothing_takes_what_an_earlier_one_kept() {
 }
 
 #[tokio::test]
+async fn every_format_that_is_taken_is_redacted() {
+    for (name, content_type) in [
+        ("mono-8.mp3", "audio/mpeg"),
+        ("speech_fec.opus", "audio/ogg"),
+        ("mono-8.flac", "audio/flac"),
+        // With its index behind the audio, and before it.
+        ("mono.m4a", "audio/mp4"),
+        ("stereo.m4a", "audio/mp4"),
+    ] {
+        let file = format!(
+            "{}/../../shared/audio/tests/samples/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let audio = std::fs::read(file).unwrap();
+        let world = World::of("client", content_type, audio.clone()).await;
+        let order = json!({"spans": [{"start_ms": 500, "end_ms": 900}]});
+        let done = world.redact(order).await;
+        assert_eq!(done["state"], "done", "{name}: {done}");
+        let silenced = done["silenced_ms"].as_u64().unwrap();
+        assert!((400..1_100).contains(&silenced), "{name}: {silenced}");
+        let heard = world.hear("/audio").await;
+        assert_ne!(heard, audio, "{name}");
+        assert_eq!(world.shown().await["content_type"], content_type);
+        assert_eq!(world.test.blobs.keys().len(), 1);
+        // It is audio of that kind again.
+        let again = json!({"spans": [{"start_ms": 100, "end_ms": 200}]});
+        assert_eq!(world.redact(again).await["state"], "done", "{name}");
+        let mut tone = second_to_third();
+        tone["replacement"] = "tone".into();
+        let refused = world.order(tone).await;
+        assert_eq!(refused.status, 400, "{name}");
+        assert_eq!(refused.json["errors"][0]["field"], "replacement");
+    }
+}
+
+#[tokio::test]
 async fn a_hold_lets_nothing_be_destroyed() {
     let world = World::new("client").await;
     let hold = world.hold().await;

@@ -16,6 +16,7 @@
 
 mod bits;
 mod crc;
+mod flac;
 mod format;
 mod mp3;
 mod mp4;
@@ -140,6 +141,7 @@ enum Inner {
     Mp3(mp3::Mp3),
     Ogg(Box<ogg::Ogg>),
     M4a(Box<mp4::M4a>),
+    Flac(flac::Flac),
 }
 
 impl Redactor {
@@ -179,7 +181,7 @@ impl Redactor {
                 let m4a = mp4::M4a::new(spans, surveyed.0)?;
                 Ok(Self(Inner::M4a(Box::new(m4a))))
             }
-            AudioFormat::Flac => Err(RedactionError::Unsupported("FLAC")),
+            AudioFormat::Flac => Ok(Self(Inner::Flac(flac::Flac::new(spans)))),
         }
     }
 
@@ -190,6 +192,7 @@ impl Redactor {
             Inner::Mp3(mp3) => mp3.push(part, copy),
             Inner::Ogg(ogg) => ogg.push(part, copy),
             Inner::M4a(m4a) => m4a.push(part, copy),
+            Inner::Flac(flac) => flac.push(part, copy),
         }
     }
 
@@ -201,6 +204,7 @@ impl Redactor {
             Inner::Mp3(mp3) => mp3.finish(copy),
             Inner::Ogg(ogg) => ogg.finish(copy),
             Inner::M4a(m4a) => m4a.finish(copy),
+            Inner::Flac(flac) => flac.finish(copy),
         }
     }
 }
