@@ -3,6 +3,8 @@ use crate::{AudioFormat, Redactor, Replacement, Span};
 
 const MONO: &[u8] = include_bytes!("../../tests/samples/speech_fec.opus");
 const STEREO: &[u8] = include_bytes!("../../tests/samples/stereo.opus");
+const VORBIS: &[u8] = include_bytes!("../../tests/samples/mono.ogg");
+const FLAC: &[u8] = include_bytes!("../../tests/samples/mono.oga");
 
 const SOUND: [u8; 4] = [0xf8, 1, 2, 3];
 const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
@@ -408,16 +410,16 @@ fn seal_all(file: &mut [u8]) {
 fn hostile_files_are_no_trouble() {
     let mut below = numbers(0x9e37_79b9_7f4a_7c15);
     let small = plain(5, 312, 0);
-    for case in 0..3_000 {
-        let mut file = [MONO, STEREO, &small][case % 3].to_vec();
-        file.truncate(file.len().min(6_000));
+    for case in 0..5_000 {
+        let mut file = [MONO, STEREO, VORBIS, FLAC, &small][case % 5].to_vec();
+        file.truncate(file.len().min(8_000));
         for _ in 0..=below(8) {
             let at = below(file.len());
             match below(4) {
                 0 => file[at] = u8::try_from(below(256)).unwrap(),
                 1 => file[at] ^= 1 << below(8),
                 2 => file[at] = 0xff,
-                _ if case % 5 == 0 => file.truncate(at.max(1)),
+                _ if case % 7 == 0 => file.truncate(at.max(1)),
                 _ => file[at] = 0,
             }
         }
