@@ -1,4 +1,4 @@
-//! Ogg (RFC 3533) with one stream of Opus (RFC 7845), Vorbis (Vorbis I) or FLAC (RFC 9639). Packets that are heard in a span are replaced by silent
+//! Ogg (RFC 3533) with one stream of Opus (RFC 7845), Vorbis (Vorbis I), Speex or FLAC (RFC 9639). Packets that are heard in a span are replaced by silent
 //! ones as long; pages keep their places, numbers and granule positions, and get smaller.
 //!
 //! Where a packet lies in time is counted from the start of the audio, by the lengths of the packets before.
@@ -9,6 +9,7 @@
 mod flac;
 mod opus;
 mod page;
+mod speex;
 #[cfg(test)]
 mod tests;
 mod vorbis;
@@ -64,6 +65,7 @@ struct Stream {
 enum Codec {
     Opus,
     Vorbis(vorbis::Vorbis),
+    Speex(speex::Speex),
     Flac(flac::Flac),
 }
 
@@ -303,10 +305,12 @@ impl Stream {
             let rate = flac.rate();
             (Codec::Flac(flac), rate, 0)
         } else if packet.starts_with(b"Speex   ") {
-            return Err(RedactionError::Unsupported("Speex"));
+            let speex = speex::Speex::new(packet)?;
+            let rate = speex.rate;
+            (Codec::Speex(speex), rate, 0)
         } else {
             return Err(RedactionError::Unsupported(
-                "Ogg of another codec than Opus, Vorbis and FLAC",
+                "Ogg of another codec than Opus, Vorbis, Speex and FLAC",
             ));
         };
         Ok(Self {
@@ -381,6 +385,7 @@ impl Codec {
             Self::Opus if packet.starts_with(b"OpusTags") => Ok(true),
             Self::Opus => Err(RedactionError::Damaged("Opus without its second header")),
             Self::Vorbis(vorbis) => vorbis.header(packet),
+            Self::Speex(speex) => Ok(speex.header()),
             Self::Flac(_) => flac::Flac::header(packet),
         }
     }
@@ -389,6 +394,7 @@ impl Codec {
         match self {
             Self::Opus => opus::packet(bytes),
             Self::Vorbis(vorbis) => vorbis.packet(bytes),
+            Self::Speex(speex) => speex.packet(bytes),
             Self::Flac(flac) => flac.packet(bytes),
         }
     }

@@ -46,11 +46,12 @@ impl Config {
             ));
         }
         let is_short = bits.flag().ok_or(damaged)?;
+        // A coder below, of which AAC-LC has none: some encoders name one all the same, even without the delay
+        // that must follow, and decoders go on. Then a flag for an extension, of which it has none either.
         if bits.flag().ok_or(damaged)? {
-            return Err(RedactionError::Unsupported("AAC in layers"));
+            bits.skip(14).unwrap_or_default();
         }
-        // No extension; of AAC-LC there is none.
-        bits.flag().ok_or(damaged)?;
+        bits.skip(1).unwrap_or_default();
         let is_stereo = match channels {
             1 => false,
             2 => true,
@@ -347,6 +348,9 @@ mod tests {
             (config.rate, config.frame, config.is_stereo),
             (48_000, 1_024, true)
         );
+        // As an old ffmpeg wrote it.
+        let config = Config::new(&[0x12, 0x12]).unwrap();
+        assert_eq!((config.rate, config.is_stereo), (44_100, true));
         // A rate of its own, in 24 bits, and short units.
         let mut bits = BitWriter::new();
         for (value, count) in [(2, 5), (15, 4), (12_345, 24), (1, 4), (0b100, 3)] {

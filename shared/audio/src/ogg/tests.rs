@@ -4,6 +4,7 @@ use crate::{AudioFormat, Redactor, Replacement, Span};
 const MONO: &[u8] = include_bytes!("../../tests/samples/speech_fec.opus");
 const STEREO: &[u8] = include_bytes!("../../tests/samples/stereo.opus");
 const VORBIS: &[u8] = include_bytes!("../../tests/samples/mono.ogg");
+const SPEEX: &[u8] = include_bytes!("../../tests/samples/mono.spx");
 const FLAC: &[u8] = include_bytes!("../../tests/samples/mono.oga");
 
 const SOUND: [u8; 4] = [0xf8, 1, 2, 3];
@@ -184,8 +185,28 @@ fn packets_heard_in_a_span_are_silent_and_the_rest_is_as_it_was() {
 }
 
 #[test]
+fn packets_of_speex_are_silent_for_as_long() {
+    let times = [(500, 900)];
+    let (copy, redacted) = redact(SPEEX, &times, 4_096).unwrap();
+    let (before, after) = (packets(&pages(SPEEX)), packets(&pages(&copy)));
+    assert_eq!(before.len(), after.len());
+    // Of 40 ms; those are replaced too that come within 20 ms of the span.
+    let changed = before.iter().zip(&after).skip(2).enumerate();
+    let changed = changed.filter(|(_, (before, after))| before != after);
+    let changed: Vec<_> = changed.map(|(at, (_, after))| (at, after)).collect();
+    let places: Vec<_> = changed.iter().map(|(at, _)| *at).collect();
+    assert_eq!(places, (12..=22).collect::<Vec<_>>());
+    for (_, packet) in changed {
+        assert_eq!(packet.len(), 75);
+        assert_eq!(packet[0], 5 << 3);
+        assert_eq!(packet[1..37], [0; 36]);
+    }
+    assert_eq!((redacted.duration_ms, redacted.silenced_ms), (3_000, 440));
+}
+
+#[test]
 fn the_copy_does_not_depend_on_the_parts() {
-    for file in [MONO, STEREO] {
+    for file in [MONO, STEREO, SPEEX] {
         let whole = redact(file, &[(500, 900), (2_500, 9_000)], file.len());
         for part in [1, 7, 26, 28, 4_096] {
             assert_eq!(redact(file, &[(500, 900), (2_500, 9_000)], part), whole);
@@ -309,7 +330,7 @@ fn what_is_not_understood_is_refused() {
         refused(&[&head[..], &other].concat(), &at),
         Damaged(_)
     ));
-    for codec in [&b"Speex   1.2"[..], b"\x80theora", b"fishead\0"] {
+    for codec in [&b"\x80theora"[..], b"fishead\0", b"BBCD\0"] {
         let length = u8::try_from(codec.len()).unwrap();
         let file = page(2, 0, 0, &[length], codec);
         assert!(matches!(refused(&file, &at), Unsupported(_)), "{codec:?}");
@@ -410,8 +431,8 @@ fn seal_all(file: &mut [u8]) {
 fn hostile_files_are_no_trouble() {
     let mut below = numbers(0x9e37_79b9_7f4a_7c15);
     let small = plain(5, 312, 0);
-    for case in 0..5_000 {
-        let mut file = [MONO, STEREO, VORBIS, FLAC, &small][case % 5].to_vec();
+    for case in 0..6_000 {
+        let mut file = [MONO, STEREO, VORBIS, SPEEX, FLAC, &small][case % 6].to_vec();
         file.truncate(file.len().min(8_000));
         for _ in 0..=below(8) {
             let at = below(file.len());
