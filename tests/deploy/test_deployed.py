@@ -350,6 +350,43 @@ class Deployed(unittest.TestCase):
         self.assertEqual((status, answer["status"]), (200, "available"), answer)
         self.assertEqual(hear(short, None)[2], audio)
 
+    def test_what_is_redacted_is_heard_no_more_and_kept_only_where_it_was_to_be(self):
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        account = self.account.removeprefix("/v1/accounts/")
+
+        def stored():
+            listed = s3.list_object_versions(Bucket=bucket)
+            return [one["Key"] for one in listed.get("Versions", []) + listed.get("DeleteMarkers", []) if account in one["Key"]]
+
+        def hear(path):
+            status, headers, heard = self.deployment.request("GET", path, headers={"range": "bytes=0-"})
+            if status == 302:
+                status, _, heard = http("GET", headers["location"], headers={"range": "bytes=0-"})
+            self.assertEqual(status, 206, heard)
+            return heard
+
+        audio = wav(3)
+        second = (len(audio) - 44) // 3
+        for count, encryption in enumerate(("provider", "client")):
+            self.change("recordings", {"access": "open", "encryption": encryption})
+            time.sleep(4)
+            recording = self.put(audio)
+            wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=40)
+            order = {"spans": [{"start_ms": 1000, "end_ms": 2000}], "keep_original": True}
+            redaction = f"{recording}/redactions/" + self.ask("POST", f"{recording}/redactions", order, 202)["id"]
+            done = wait_for(
+                "the redaction", lambda: (found := self.ask("GET", redaction))["state"] != "running" and found, seconds=40
+            )
+            self.assertEqual((done["state"], done["silenced_ms"]), ("done", 1000), done)
+            heard = hear(f"{recording}/audio")
+            self.assertEqual(heard[: 44 + second] + heard[44 + 2 * second :], audio[: 44 + second] + audio[44 + 2 * second :])
+            self.assertEqual(len(set(heard[44 + second : 44 + 2 * second])), 1)
+            self.assertEqual(hear(f"{recording}/original"), audio)
+            self.assertEqual(len(stored()), count + 2)
+            self.ask("DELETE", f"{recording}/original", None, 204)
+            self.assertEqual(len(stored()), count + 1)
+            self.assertEqual(hear(f"{recording}/audio"), heard)
+
     def test_what_is_no_audio_is_refused_and_removed_and_without_the_permission_it_stays_undecided(self):
         again = self.without("RecordingsRole", "Hear")
         recording = self.put(b"<html>no audio, whatever it is called</html>")
@@ -434,6 +471,7 @@ class Deployed(unittest.TestCase):
             "job": self.ask("POST", f"{self.account}/callbacks/cdr/replay", replay, 202)["id"],
             "key": self.ask("POST", f"{self.account}/api-keys", new_key, 201)["id"],
             "link": link["id"],
+            "redaction": self.ask("POST", f"{recording}/redactions", {"spans": [{"start_ms": 0, "end_ms": 9}], "keep_original": True}, 202)["id"],
             "recording": recording.rpartition("/")[2],
             "seq": "1",
             "team": self.ask("POST", f"{self.account}/teams", {"name": "Team"}, 201)["id"],

@@ -21,6 +21,10 @@ const STEP: usize = 4_096;
 /// Section 9.1: two bytes of sync, two of codes, a number of seven, two uncommon values, the check.
 const MAX_HEADER: usize = 4 + 7 + 2 + 2 + 1;
 
+/// ffmpeg's demuxer, which is that of most browsers, takes nothing shorter for a frame: one of a constant of
+/// eight bits can be a byte shorter.
+const MIN_FRAME: usize = 11;
+
 /// The length of STREAMINFO (section 8.2).
 pub(crate) const STREAM_INFO_BYTES: usize = 34;
 
@@ -553,14 +557,22 @@ impl FrameHeader {
         // All channels for themselves: so none has a bit more.
         let codes = silence.get_mut(3)?;
         *codes = (*codes & 0x0f) | u8::try_from((self.channels - 1) << 4).ok()?;
-        silence.push(crc8(&silence));
         let mut bits = BitWriter::new();
         for _ in 0..self.channels {
             // Section 9.2.1: a bit of zero, the kind "constant", no wasted bits; and section 9.2.3: the sample.
             bits.write(0, 8);
             bits.write(0, info.bits);
         }
-        silence.extend(bits.into_bytes());
+        let zeros = bits.into_bytes();
+        if silence.len() + 1 + zeros.len() + 2 < MIN_FRAME {
+            // So short, it has a number of one byte and names its block size by a code: it can spell it out too.
+            let size = u16::try_from(self.block_size.checked_sub(1)?).ok()?;
+            let code = silence.get_mut(2)?;
+            *code = 0x70 | (*code & 0x0f);
+            silence.splice(5..5, size.to_be_bytes());
+        }
+        silence.push(crc8(&silence));
+        silence.extend(zeros);
         let crc = crc16(0, &silence);
         silence.extend(crc.to_be_bytes());
         Some(silence)
@@ -750,6 +762,38 @@ mod tests {
                 (silenced * 1_000).div_ceil(u64::from(info.rate))
             );
             assert_eq!(redacted.duration_ms, at * 1_000 / u64::from(info.rate));
+        }
+    }
+
+    #[test]
+    fn silence_is_not_too_short_to_be_found() {
+        let info = StreamInfo {
+            rate: 8_000,
+            channels: 1,
+            bits: 8,
+        };
+        for (codes, extra) in [
+            ([0xc4, 0x02, 0x05].as_slice(), [].as_slice()),
+            (&[0x64, 0x02, 0x05], &[0x77]),
+            (&[0xc4, 0x02, 0xc2, 0x80], &[]),
+            (&[0xcc, 0x02, 0x05], &[8]),
+        ] {
+            let mut frame = [&[0xff, 0xf8], codes, extra].concat();
+            frame.push(crc8(&frame));
+            let Begins::Frame(header) = FrameHeader::of(&frame) else {
+                panic!("a header: {frame:?}");
+            };
+            let silence = header.silence(&frame, &info).unwrap();
+            assert!(silence.len() >= MIN_FRAME, "{silence:?}");
+            assert_eq!(crc16(0, &silence), 0);
+            let Begins::Frame(same) = FrameHeader::of(&silence) else {
+                panic!("a header: {silence:?}");
+            };
+            assert_eq!(same.end(&silence, &info), Some(silence.len()));
+            assert_eq!(
+                (same.block_size, same.number, same.rate),
+                (header.block_size, header.number, header.rate)
+            );
         }
     }
 

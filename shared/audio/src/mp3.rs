@@ -336,8 +336,10 @@ impl Audio {
         if side.main_data_begin > main_start {
             self.dropped += 1;
         }
-        // What stands between two frames' parts (ancillary data) is the first one's.
-        self.settle(part.start);
+        // What stands between two frames' parts (ancillary data) is the first one's. Where this one's begins within the
+        // other's, nobody can tell.
+        let is_within = self.open.is_some_and(|open| part.start < open);
+        self.settle(if is_within { main_start } else { part.start });
         self.give_out(main_start.saturating_sub(header.reservoir()), copy);
         let is_silenced = self.is_silenced();
         // It has its part where others had theirs: as nothing is left of that, so is nothing of this one.
@@ -797,6 +799,53 @@ mod tests {
             // The constant rates have some in the reservoir, which is what all this is about.
             assert!(earlier > 2);
         }
+    }
+
+    #[test]
+    fn no_frame_is_heard_whose_bits_were_taken() {
+        let frames = frames(MONO_44);
+        let side = |at: usize| side_info(frames[at].1, frames[at].0).unwrap();
+        let mut joined = 0;
+        // The frame `second`, behind a cut, has its part where that of `first - 1` is.
+        for first in 30..50 {
+            let seconds = 50..frames.len() - 30;
+            let Some(second) = seconds
+                .into_iter()
+                .find(|second| side(*second).main_data_begin > side(first).main_data_begin + 20)
+            else {
+                continue;
+            };
+            joined += 1;
+            let all = [&frames[..first], &frames[second..]].concat();
+            let file: Vec<u8> = all.iter().flat_map(|frame| frame.1).copied().collect();
+            // To either side of the cut, and over it.
+            let cut = first as u64 * 1_152_000 / 44_100;
+            for (start, end) in [
+                (cut - 300, cut - 60),
+                (cut - 20, cut),
+                (cut + 40, cut + 300),
+            ] {
+                let copy = redact(&file, spans(start, end));
+                let (mut old, mut new): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+                let mut heard = Vec::new();
+                let mut rest = copy.as_slice();
+                for (header, before) in &all {
+                    let (after, more) = rest.split_at(header.length);
+                    rest = more;
+                    let side = side_info(after, *header).unwrap();
+                    let begin = old.len() - usize::try_from(side.main_data_begin).unwrap();
+                    let length = usize::try_from(side.bits.div_ceil(8)).unwrap();
+                    heard.push(begin..begin + length);
+                    old.extend(&before[header.main_at()..]);
+                    new.extend(&after[header.main_at()..]);
+                }
+                assert_ne!(old, new);
+                for part in heard {
+                    assert_eq!(old[part.clone()], new[part]);
+                }
+            }
+        }
+        assert!(joined > 3, "{joined}");
     }
 
     #[test]
