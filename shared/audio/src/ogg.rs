@@ -103,6 +103,14 @@ struct Time {
     silenced: u64,
 }
 
+/// How much later the packets of a page lie by granule positions than they are counted, samples: gone on with from
+/// the last position, and gone back from the next. Where some were lost on the way, they lie anywhere between.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drift {
+    least: i128,
+    most: i128,
+}
+
 impl Ogg {
     pub(crate) fn new(spans: Spans) -> Self {
         Self {
@@ -226,7 +234,7 @@ impl Ogg {
             ends.push((at, packet));
         }
         let drift = if ends.is_empty() {
-            0
+            Drift::default()
         } else {
             let advance = ends.iter().map(|(_, packet)| packet.advance).sum();
             stream.time.stamp(advance, page.granule(), page.is_last())?
@@ -348,8 +356,8 @@ impl Stream {
         Ok(self.has_all_headers)
     }
 
-    /// Whether to silence the packet that comes next, `drift` off by its page's granule position.
-    fn is_silenced(&mut self, packet: &Packet, drift: i128) -> bool {
+    /// Whether to silence the packet that comes next, so much off by its page's granule position.
+    fn is_silenced(&mut self, packet: &Packet, drift: Drift) -> bool {
         let is_heard = self.time.is_heard(packet, drift);
         let is_silenced = is_heard || self.is_owed;
         // Only Opus has of a packet in the next.
@@ -414,9 +422,13 @@ impl Time {
         }
     }
 
-    /// Takes the granule position of a page whose packets last `advance`; gives how much later they lie by it
-    /// than counted.
-    fn stamp(&mut self, advance: u64, granule: i64, is_last: bool) -> Result<i128, RedactionError> {
+    /// Takes the granule position of a page whose packets last `advance`.
+    fn stamp(
+        &mut self,
+        advance: u64,
+        granule: i64,
+        is_last: bool,
+    ) -> Result<Drift, RedactionError> {
         if granule < 0 {
             return Err(RedactionError::Damaged("an Ogg page with no position"));
         }
@@ -432,25 +444,32 @@ impl Time {
             }
         });
         let stamped = u64::try_from(granule + base).unwrap_or_default();
-        if stamped < self.stamped {
+        let before = std::mem::replace(&mut self.stamped, stamped);
+        if stamped < before {
             return Err(RedactionError::Damaged(
                 "an Ogg file whose positions go back",
             ));
         }
-        self.stamped = stamped;
+        let before = i128::from(before) - i128::from(self.at);
         let drift = i128::from(stamped) - end;
         // The last packets are longer than what is heard of them.
-        self.is_cut = is_last && drift < 0;
-        Ok(if self.is_cut { 0 } else { drift })
+        self.is_cut = is_last && drift < before;
+        let drift = if self.is_cut { before } else { drift };
+        Ok(Drift {
+            least: drift.min(before),
+            most: drift.max(before),
+        })
     }
 
-    fn is_heard(&self, packet: &Packet, drift: i128) -> bool {
+    fn is_heard(&self, packet: &Packet, drift: Drift) -> bool {
         let end = self.at.saturating_add(packet.advance);
-        let is_heard = |end: u64| {
-            let start = end.saturating_sub(packet.before.saturating_add(self.skip));
-            self.ranges.touch(start, end.saturating_add(packet.after))
+        let is_heard = |drift: Drift| {
+            let moved = |by| u64::try_from(i128::from(end).saturating_add(by)).unwrap_or(0);
+            let start = moved(drift.least).saturating_sub(packet.before.saturating_add(self.skip));
+            let end = moved(drift.most).saturating_add(packet.after);
+            self.ranges.touch(start, end)
         };
-        is_heard(end) || (drift != 0 && u64::try_from(i128::from(end) + drift).is_ok_and(is_heard))
+        is_heard(Drift::default()) || is_heard(drift)
     }
 
     fn redacted(&self, spans: &Spans) -> Result<Redacted, RedactionError> {

@@ -239,17 +239,23 @@ fn what_was_cut_out_of_a_longer_stream_begins_with_its_first_packet() {
 }
 
 #[test]
-fn where_packets_were_lost_both_reckonings_are_silenced() {
+fn where_packets_were_lost_all_reckonings_are_silenced() {
     let mut file = headers(0);
     file.extend(whole(0, 9_600, 2, &[&SOUND[..]; 10]));
-    // A second is missing.
+    // A second is missing, somewhere on the page.
     file.extend(whole(0, 9_600 + 57_600, 9, &[&SOUND[..]; 10]));
-    file.extend(whole(4, 9_600 + 67_200, 10, &[&SOUND[..]; 10]));
-    let (copy, redacted) = redact(&file, &[(300, 320)], 512).unwrap();
-    assert_eq!(silent(&copy), [14, 15, 16]);
-    let (copy, _) = redact(&file, &[(1_300, 1_320)], 512).unwrap();
-    assert_eq!(silent(&copy), [14, 15, 16]);
-    assert_eq!(redacted.duration_ms, 1_600);
+    file.extend(whole(0, 9_600 + 67_200, 10, &[&SOUND[..]; 10]));
+    file.extend(whole(4, 9_600 + 76_700, 11, &[&SOUND[..]; 10]));
+    let silent = |times| silent(&redact(&file, times, 512).unwrap().0);
+    // By their number, 14 to 16; but one more cannot be told of the page.
+    assert_eq!(silent(&[(305, 309)]), (10..=16).collect::<Vec<_>>());
+    assert_eq!(silent(&[(1_305, 1_309)]), (14..=20).collect::<Vec<_>>());
+    // Behind it, those by their number; and all that may lie there, with one more.
+    let near = (10..=20).chain(25..=26);
+    assert_eq!(silent(&[(512, 514)]), near.collect::<Vec<_>>());
+    assert_eq!(silent(&[(1_512, 1_514)]), [25, 26]);
+    let (_, redacted) = redact(&file, &[(305, 309)], 512).unwrap();
+    assert_eq!(redacted.duration_ms, 1_797);
 }
 
 #[test]
