@@ -4,7 +4,7 @@
 //! What lies in a span is not in the redacted file, in no form: samples are overwritten; of compressed
 //! audio every frame that is heard within the span, even for a sample of it, is replaced by one that holds
 //! nothing, together with what other frames hold of it (MP3's bit reservoir, Opus's forward error
-//! correction). What lies outside stays as it is, to the byte where the format has it: nothing is encoded
+//! correction and redundancy). What lies outside stays as it is, to the byte where the format has it: nothing is encoded
 //! anew.
 //!
 //! One pass is enough, but for MPEG-4 files whose index stands behind the audio, as every encoder writes them
