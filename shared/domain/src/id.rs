@@ -39,6 +39,8 @@ pub enum Kind {
     Session,
     /// A legal hold: `hld_`.
     Hold,
+    /// An export: `exp_`.
+    Export,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -62,6 +64,7 @@ impl Kind {
             Self::Team => "tea_",
             Self::Session => "ses_",
             Self::Hold => "hld_",
+            Self::Export => "exp_",
             Self::Event => "evt_",
         }
     }
