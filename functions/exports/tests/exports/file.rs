@@ -18,7 +18,7 @@ async fn world() -> World {
         ("2026-01-30T07:15:09Z", "sales", "bob", vec!["vip"]),
     ] {
         let made = Facts {
-            call_id: format!("call +4915112345678 {team}"),
+            call_id: format!("call-+4915112345678-{team}"),
             team: Some(team.to_owned()),
             agent_id: Some(agent.to_owned()),
             from: Some(PhoneNumber::new("+4915112345678")),
@@ -98,7 +98,7 @@ async fn a_file_with_whole_numbers_is_kept_back_once_the_account_masks() {
     assert_eq!(read.get("download"), None);
     assert!(read["withheld"].is_string(), "{read}");
     // One that is made now is given out, and says nothing of the number that was asked for.
-    let asked = json!({"call_id": "call +4915112345678 sales"});
+    let asked = json!({"call_id": "call-+4915112345678-sales"});
     let export = world.made(asked).await;
     let read = world.export(&export).await;
     assert!(read["download"].is_string() && read.get("withheld").is_none());
@@ -116,7 +116,7 @@ async fn all_conditions_hold_together() {
         (json!({"tag": "vip"}), 2),
         (json!({"tag": "inbound", "shorter_than": 2}), 1),
         (json!({"shorter_than": 1}), 0),
-        (json!({"call_id": "call +4915112345678 care"}), 1),
+        (json!({"call_id": "call-+4915112345678-care"}), 1),
         (json!({"since": "2026-01-20T07:15:09.5Z"}), 2),
         (json!({"until": "2026-01-20T07:15:09.5Z"}), 1),
         (json!({"from_date": "2026-01-20", "to_date": "2026-01-30"}), 1),
@@ -180,7 +180,7 @@ async fn what_is_registered_after_asking_is_not_in_it() {
 async fn no_cell_is_a_formula() {
     let world = World::new().await;
     let hostile = Facts {
-        call_id: "=HYPERLINK(\"https://evil.example\")".to_owned(),
+        call_id: "=1+1".to_owned(),
         agent_id: Some("@SUM(A1:A9)".to_owned()),
         team: Some("-2+3".to_owned()),
         tags: vec!["=1+1".to_owned(), "a, \"b\"".to_owned()],
@@ -190,7 +190,7 @@ async fn no_cell_is_a_formula() {
     world.recording(hostile).await;
     let lines = world.lines_of(json!({})).await;
     for (name, expected) in [
-        ("call_id", "'=HYPERLINK(\"https://evil.example\")"),
+        ("call_id", "'=1+1"),
         ("agent_id", "'@SUM(A1:A9)"),
         ("team", "'-2+3"),
         ("tags", "'=1+1;a, \"b\""),
