@@ -316,6 +316,10 @@ impl Walk {
         self.key_step("DELETE", &at("/links/{link}"), Value::Null)
             .await;
         self.key_step("DELETE", &at("/links"), Value::Null).await;
+        let order = json!({"spans": [{"start_ms": 0, "end_ms": 100}], "keep_original": true});
+        self.make("redaction", &at("/redactions"), order).await;
+        self.app.drain().await;
+        self.key_step("DELETE", &at("/original"), Value::Null).await;
         let hold = json!({"account": true, "reason": "Case 26-1042"});
         self.make("hold", "/v1/accounts/{account}/holds", hold)
             .await;

@@ -420,6 +420,36 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
     ),
     (
         "GET",
+        "/v1/accounts/{account}/recordings/{recording}/redactions",
+        Account(DeletionRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/recordings/{recording}/redactions",
+        Account(DeletionWrite),
+        r#"{"spans":[{"start_ms":0,"end_ms":100}]}"#,
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/redactions/{redaction}",
+        Account(DeletionRead),
+        "",
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/recordings/{recording}/original",
+        Account(DeletionWrite),
+        "",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/recordings/{recording}/original",
+        Account(DeletionWrite),
+        "",
+    ),
+    (
+        "GET",
         "/v1/accounts/{account}/deletions",
         Account(DeletionRead),
         "",

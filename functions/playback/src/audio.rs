@@ -61,6 +61,7 @@ pub(crate) async fn get(
         link: Some(open.link.id.clone()),
         user,
         address: visitor.address,
+        to_original: false,
     };
     match app.play(&open.recording, range, None, listener).await {
         Ok(audio) => pages::secured(played(&open.recording, range.is_some(), audio), CSP),

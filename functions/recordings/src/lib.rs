@@ -1,5 +1,5 @@
-//! The `recordings` function: register, upload and complete recordings, list and play them, make and
-//! revoke links, and read who listened. Its queue tells it of objects that were created.
+//! The `recordings` function: register, upload and complete recordings, list, play and redact them, make and
+//! revoke links, and read who listened. Its queue tells it of objects that were created, and of redactions.
 
 mod query;
 mod recordings;
@@ -25,9 +25,14 @@ ringfence_http::routes! {
     recordings::link::delete,
     recordings::listens::get,
     recordings::rewrap::post,
+    recordings::redactions::get,
+    recordings::redactions::post,
+    recordings::redaction::get,
+    recordings::original::get,
+    recordings::original::delete,
 }
 
-/// Works on the queue of objects that may have become recordings.
+/// Works on the queue of objects that may have become recordings, and of redactions.
 pub fn consumer(app: Arc<App>) -> impl Consumer {
     RecordingConsumer::new(app)
 }

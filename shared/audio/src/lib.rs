@@ -10,7 +10,10 @@
 //! Architecture invariant: a file that is not understood whole is refused ([`RedactionError`]), and never
 //! passed through.
 
+mod bits;
+mod crc;
 mod format;
+mod mp3;
 mod span;
 mod wav;
 
@@ -77,6 +80,7 @@ pub struct Redactor(Inner);
 #[derive(Debug)]
 enum Inner {
     Wav(wav::Wav),
+    Mp3(mp3::Mp3),
 }
 
 impl Redactor {
@@ -96,8 +100,9 @@ impl Redactor {
         }
         match format {
             AudioFormat::Wav => Ok(Self(Inner::Wav(wav::Wav::new(spans, replacement)))),
-            AudioFormat::Mp3 | AudioFormat::Ogg | AudioFormat::Flac | AudioFormat::M4a => Err(
-                RedactionError::Unsupported("only WAV can be redacted so far"),
+            AudioFormat::Mp3 => Ok(Self(Inner::Mp3(mp3::Mp3::new(spans)))),
+            AudioFormat::Ogg | AudioFormat::Flac | AudioFormat::M4a => Err(
+                RedactionError::Unsupported("only WAV and MP3 can be redacted so far"),
             ),
         }
     }
@@ -106,6 +111,7 @@ impl Redactor {
     pub fn push(&mut self, part: &[u8], copy: &mut Vec<u8>) -> Result<(), RedactionError> {
         match &mut self.0 {
             Inner::Wav(wav) => wav.push(part, copy),
+            Inner::Mp3(mp3) => mp3.push(part, copy),
         }
     }
 
@@ -114,6 +120,7 @@ impl Redactor {
     pub fn finish(self, copy: &mut Vec<u8>) -> Result<Redacted, RedactionError> {
         match self.0 {
             Inner::Wav(wav) => wav.finish(copy),
+            Inner::Mp3(mp3) => mp3.finish(copy),
         }
     }
 }

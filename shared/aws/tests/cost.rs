@@ -326,6 +326,7 @@ async fn what_a_recording_costs_from_its_registration_to_its_listener() {
         link: None,
         user: None,
         address: None,
+        to_original: false,
     };
     app.play(&open.recording, None, None, listener)
         .await

@@ -27,6 +27,8 @@ pub enum Kind {
     Link,
     /// An entry of the log of who listened: `lsn_`.
     Listen,
+    /// A redaction of a recording: `red_`.
+    Redaction,
     /// A notice to people: `ntc_`.
     Notice,
     /// A person: `usr_`.
@@ -58,6 +60,7 @@ impl Kind {
             Self::Recording => "rec_",
             Self::Link => "lnk_",
             Self::Listen => "lsn_",
+            Self::Redaction => "red_",
             Self::Notice => "ntc_",
             Self::User => "usr_",
             Self::Group => "grp_",

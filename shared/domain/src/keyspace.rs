@@ -382,6 +382,12 @@ pub fn listen(recording: &str, listen: &str) -> Key {
     Key::new(format!("heard/{recording}"), sort)
 }
 
+/// A redaction of a recording; the id sorts by time.
+pub fn redaction(recording: &str, redaction: &str) -> Key {
+    let sort = if redaction.is_empty() { "-" } else { redaction };
+    Key::new(format!("redactions/{recording}"), sort)
+}
+
 /// Counts attempts at a PIN in one window of time. `scope` is an address, a recording or an account.
 pub fn pin_attempts(scope: &str, window: i64) -> Key {
     Key::new(format!("pin/{scope}"), format!("n/{window:015}"))

@@ -21,6 +21,7 @@ pub mod notification;
 pub mod people;
 pub mod pin;
 pub mod recording;
+pub mod redaction;
 pub mod session;
 pub mod settings;
 

@@ -13,6 +13,7 @@ use ringfence_domain::{
     notification::BillingError,
     people::PeopleError,
     recording::RecordingError,
+    redaction::RedactionError,
     session::SessionError,
     settings::SettingsError,
 };
@@ -698,6 +699,32 @@ impl From<RecordingError> for Problem {
             RecordingError::Store(error) => error.into(),
             RecordingError::Blob(error) => error.into(),
             RecordingError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<RedactionError> for Problem {
+    fn from(error: RedactionError) -> Self {
+        match error {
+            RedactionError::NotFound => Self::not_found("redaction"),
+            RedactionError::NoOriginal => Self::not_found("original"),
+            RedactionError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            RedactionError::CustomerOnly => Self::new(Code::Conflict).detail(
+                "Only the customer can open this recording: nobody here can redact it. It can be deleted.",
+            ),
+            RedactionError::Held(holds) => Self::new(Code::Conflict).detail(format!(
+                "A legal hold keeps the original ({}): keep_original redacts what is heard, and keeps it.",
+                holds.join(", ")
+            )),
+            RedactionError::TooMany => Self::new(Code::Conflict).detail(
+                "Several redactions of this recording are under way: wait for one, or ask for all spans at once.",
+            ),
+            RedactionError::Audio(error) => Self::new(Code::Conflict).detail(error.to_string()),
+            RedactionError::Recording(error) => error.into(),
+            RedactionError::Store(error) => error.into(),
+            RedactionError::Keys(error) => error.into(),
         }
     }
 }

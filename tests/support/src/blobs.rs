@@ -43,9 +43,13 @@ pub struct MemoryBlobs {
     unusable: Mutex<BTreeSet<String>>,
     /// The provider's keys that objects were put with.
     kms_keys: Mutex<BTreeMap<String, String>>,
-    /// Calls of a deletion that fail, counted from now; `true`: after having been done.
+    /// Calls that fail, counted from now; `true`: after having been done.
     faults: Mutex<BTreeMap<u64, bool>>,
     next_call: AtomicU64,
+}
+
+fn down() -> BlobError {
+    BlobError::Unavailable("a fault".to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -121,10 +125,15 @@ impl MemoryBlobs {
         lock(&self.kms_keys).get(key).cloned()
     }
 
-    /// The call of a deletion after `skip` others from now fails, before or `after` it was done.
+    /// The call (a put, a get, or one that a deletion makes) after `skip` others from now fails, before or `after` it was done.
     pub fn fail(&self, skip: u64, after: bool) {
         let at = self.next_call.load(Ordering::SeqCst) + skip;
         lock(&self.faults).insert(at, after);
+    }
+
+    /// No call fails from now on.
+    pub fn mend(&self) {
+        lock(&self.faults).clear();
     }
 
     /// How often it was asked for what a deletion asks, since the last time.
@@ -186,14 +195,13 @@ impl MemoryBlobs {
         head
     }
 
-    /// Counts a call of a deletion; an error where it is to fail, and whether only afterwards.
+    /// Counts a call; an error where it is to fail, and whether only afterwards.
     fn fault(&self) -> Option<bool> {
         let at = self.next_call.fetch_add(1, Ordering::SeqCst);
         lock(&self.faults).remove(&at)
     }
 
     fn failing<T>(&self, call: impl FnOnce() -> T) -> Result<T, BlobError> {
-        let down = || BlobError::Unavailable("a fault".to_owned());
         match self.fault() {
             None => Ok(call()),
             Some(false) => Err(down()),
@@ -304,6 +312,10 @@ impl Blobs for MemoryBlobs {
         if !fits {
             return Err(BlobError::Mismatch);
         }
+        let fault = self.fault();
+        if fault == Some(false) {
+            return Err(down());
+        }
         match meta.kms_key {
             Some(kms_key) if lock(&self.unusable).contains(&kms_key) => {
                 return Err(BlobError::Key("KMS.DisabledException".to_owned()));
@@ -311,7 +323,11 @@ impl Blobs for MemoryBlobs {
             Some(kms_key) => drop(lock(&self.kms_keys).insert(key.to_owned(), kms_key)),
             None => drop(lock(&self.kms_keys).remove(key)),
         }
-        Ok(self.store(key, meta.content_type, whole.into()))
+        let stored = self.store(key, meta.content_type, whole.into());
+        if fault.is_some() {
+            return Err(down());
+        }
+        Ok(stored)
     }
 
     async fn get(
@@ -319,6 +335,9 @@ impl Blobs for MemoryBlobs {
         key: &str,
         range: Option<Range<u64>>,
     ) -> Result<(BlobHead, ByteStream), BlobError> {
+        if self.fault().is_some() {
+            return Err(down());
+        }
         let (head, bytes) = self.newest(key).ok_or(BlobError::NotFound)?;
         let range = range.unwrap_or(0..head.length);
         if range.start >= head.length {

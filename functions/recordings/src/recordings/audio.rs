@@ -119,6 +119,7 @@ pub(crate) async fn get(
         link: None,
         user: Some(caller.id().to_owned()),
         address: caller.address,
+        to_original: false,
     };
     let range = range_of(&headers, &stored.recording);
     let audio = app.play(&stored.recording, range, None, listener).await?;

@@ -61,7 +61,7 @@ pub(crate) struct Search {
             "id": "rec_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b", "account_id": "acc_0193b3a0c5e87d3f8a4b6c7d8e9f0a1b",
             "call_id": "call-1042", "status": "available", "started_at": "2026-01-31T08:15:09Z", "duration": 150,
             "content_type": "audio/wav", "size": 1_200_044, "agent_id": "ada", "team": "sales", "tags": ["inbound"],
-            "has_pin": false, "encryption": "provider", "held": false, "redacted": false,
+            "has_pin": false, "encryption": "provider", "held": false, "redacted": false, "has_original": false,
             "created_at": "2026-01-31T08:18:01Z", "stored_at": "2026-01-31T08:18:02Z",
         }], "next_cursor": null})),
         (status = 400, description = "A parameter is wrong", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),

@@ -8,7 +8,10 @@ pub(crate) mod links;
 pub(crate) mod list;
 pub(crate) mod listens;
 pub(crate) mod one;
+pub(crate) mod original;
 pub(crate) mod pin;
+pub(crate) mod redaction;
+pub(crate) mod redactions;
 pub(crate) mod register;
 pub(crate) mod rewrap;
 
@@ -62,7 +65,10 @@ pub(crate) struct RecordingBody {
     encryption: EncryptionMode,
     /// Whether a legal hold keeps it.
     held: bool,
+    /// Whether spans of it were made inaudible.
     redacted: bool,
+    /// Whether its audio as it came is kept beside.
+    has_original: bool,
     #[schema(value_type = String)]
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +104,7 @@ pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBo
     } else {
         recording
     };
+    let has_original = recording.original.is_some() && recording.is_available();
     let number = |number: Option<PhoneNumber>| number.map(|number| number.as_str().to_owned());
     RecordingBody {
         id: recording.id,
@@ -119,6 +126,7 @@ pub(crate) fn shown(config: &AccountConfig, recording: Recording) -> RecordingBo
         encryption: recording.encryption,
         held: recording.held,
         redacted: recording.redacted,
+        has_original,
         created_at: recording.created_at,
         stored_at: recording.stored_at,
         refusal: recording.refusal,

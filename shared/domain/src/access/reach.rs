@@ -35,7 +35,7 @@ const CALLS_AT_A_TIME: usize = 8;
 const MAX_BYTES_OF_PAGE: usize = 2 * MAX_BYTES_OF_CALL;
 
 /// What of a recording is no column of the log: whoever sees the recording sees it.
-const RECORDING_FACTS: [&str; 16] = [
+const RECORDING_FACTS: [&str; 17] = [
     "id",
     "account_id",
     "call_id",
@@ -48,6 +48,7 @@ const RECORDING_FACTS: [&str; 16] = [
     "encryption",
     "held",
     "redacted",
+    "has_original",
     "created_at",
     "stored_at",
     "refusal",

@@ -486,7 +486,7 @@ fn check(target: &Target, reason: &str) -> Result<(), HoldError> {
 }
 
 /// What is wrong with a reason that somebody gives.
-pub(super) fn reason_fault(reason: &str) -> Option<String> {
+pub(crate) fn reason_fault(reason: &str) -> Option<String> {
     let fits = (1..=MAX_REASON_CHARS).contains(&reason.chars().count())
         && !reason.chars().any(char::is_control)
         && !reason.trim().is_empty();

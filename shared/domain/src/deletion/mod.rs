@@ -45,7 +45,8 @@ pub use hold::{Hold, HoldError, Target};
 pub use receipt::{Receipt, SignedReceipt};
 pub use retention::Rule;
 
-use hold::{reason_fault, same_number};
+pub(crate) use hold::reason_fault;
+use hold::same_number;
 
 /// How long a step may take before its message is taken to be lost.
 const STEP_GRACE: SignedDuration = SignedDuration::from_mins(10);

@@ -98,6 +98,7 @@ pub(super) fn objects(recording: &Recording) -> Vec<Object> {
     let usual = blob_key(&recording.account, &recording.id);
     let own = (recording.blob.clone(), recording.blob_version.clone());
     let copies = recording.copies.iter();
+    let original = recording.original.iter();
     // What was sealed stood there in the clear before.
     let import = recording.import.iter().map(|key| (key.clone(), None));
     // Audio that is to be encrypted may have stood there in the clear: looked at, and deleted if it does.
@@ -111,6 +112,7 @@ pub(super) fn objects(recording: &Recording) -> Vec<Object> {
     });
     std::iter::once(own)
         .chain(copies.map(|copy| (copy.blob.clone(), copy.version.clone())))
+        .chain(original.map(|original| (original.blob.clone(), original.version.clone())))
         .chain(import)
         .map(|(key, version)| Object {
             key: (key != usual).then_some(key),

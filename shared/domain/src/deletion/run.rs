@@ -187,6 +187,9 @@ impl App {
             recording.deletion = Some(job.id.clone());
             // The wrapped data key: without it, what a backup may still hold opens no more.
             recording.sealing = None;
+            if let Some(original) = &mut recording.original {
+                original.sealing = None;
+            }
             recording.pin = None;
             puts.push((at, Op::Put(recording.put(When::Version(version))?)));
         }

@@ -25,7 +25,7 @@ use crate::{
     history::{Action, Actor, Change},
     id, keyspace,
     pin::{Pin, PinError, StoredPin, Unlocked, gate::Door},
-    recording::{Recording, RecordingError, announcement_id},
+    recording::{Announced, Recording, RecordingError, announced},
     settings::{Access, FieldError, RecordingRules, days_after},
 };
 
@@ -251,16 +251,17 @@ impl App {
         }
     }
 
-    /// The rows of the link that announces a recording.
+    /// The rows of the link that announces a recording, or that it was redacted.
     pub(crate) async fn announced_link_ops(
         &self,
         recording: &Recording,
+        redaction: Option<&str>,
     ) -> Result<Vec<Op>, StoreError> {
         let Some(rules) = self.recording_rules(&recording.account).await? else {
             return Ok(Vec::new());
         };
         let token = self
-            .announced_token(&recording.account, &recording.id)
+            .announced_token(&recording.account, &recording.id, redaction)
             .await?;
         let link = self.new_link(&rules, recording, Purpose::Callback, None, "system");
         link_ops(&link, &token)
@@ -272,10 +273,13 @@ impl App {
         &self,
         account: &str,
         recording: &str,
+        redaction: Option<&str>,
     ) -> Result<LinkToken, StoreError> {
         let closed = |error| StoreError::Unavailable(format!("a link cannot be made: {error}"));
         let secrets = self.derived_key("link-secret").await.map_err(closed)?;
-        let secret = mac_of(&secrets, &["announced", account, recording]);
+        let what = ["announced", account, recording];
+        let what: Vec<&str> = what.into_iter().chain(redaction).collect();
+        let secret = mac_of(&secrets, &what);
         let key = self.derived_key("link").await.map_err(closed)?;
         Ok(LinkToken::new(&key, &secret))
     }
@@ -299,11 +303,16 @@ impl App {
         let Some(id) = recording
             .id
             .clone()
-            .filter(|id| id::Kind::Recording.matches(id) && event.id == announcement_id(id))
+            .filter(|id| id::Kind::Recording.matches(id))
         else {
             return Ok(None);
         };
-        let token = self.announced_token(&account, &id).await?;
+        let redaction = match announced(&id, &event.id) {
+            Some(Announced::Recording) => None,
+            Some(Announced::Redaction(redaction)) => Some(redaction),
+            None => return Ok(None),
+        };
+        let token = self.announced_token(&account, &id, redaction).await?;
         recording.url = Some(self.link_url(&token));
         event
             .to_json()

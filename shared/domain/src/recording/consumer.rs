@@ -5,9 +5,9 @@ use ringfence_ports::{Consumer, ObjectCreated, Received};
 use serde::Deserialize;
 
 use super::{RecordingError, Role, import::Import, recording_at};
-use crate::App;
+use crate::{App, redaction::RedactionMessage};
 
-/// Works on two queues: [`crate::keyspace::RECORDINGS`], objects that events name, and
+/// Works on two queues: [`crate::keyspace::RECORDINGS`], objects that events name and redactions, and
 /// [`ringfence_ports::OBJECTS`], what the store tells of objects that were created.
 pub struct RecordingConsumer {
     app: Arc<App>,
@@ -19,18 +19,28 @@ impl RecordingConsumer {
         Self { app }
     }
 
-    async fn take(&self, body: &str) -> Result<(), RecordingError> {
-        match serde_json::from_str::<Body>(body) {
+    async fn take(&self, message: &Received) -> Result<(), RecordingError> {
+        match serde_json::from_str::<Body>(&message.body) {
             Ok(Body::Import(import)) => {
                 let Some(config) = self.app.account_config(&import.account).await? else {
                     return Ok(());
                 };
                 settled(self.app.import_recording(&config, &import).await.map(drop))
             }
+            Ok(Body::Redaction(redaction)) => {
+                let Some(config) = self.app.account_config(&redaction.account).await? else {
+                    return Ok(());
+                };
+                self.app
+                    .redaction_message(&config, &redaction, message.receives)
+                    .await
+            }
             Ok(Body::Created(created)) => self.created(&created).await,
             // No retry mends that.
             Err(_) => {
-                tracing::warn!("a message tells neither of an import nor of an object");
+                tracing::warn!(
+                    "a message tells neither of an import, a redaction nor of an object"
+                );
                 Ok(())
             }
         }
@@ -77,7 +87,7 @@ impl Consumer for RecordingConsumer {
     async fn handle(&self, batch: Vec<Received>) -> Vec<String> {
         let mut failed = Vec::new();
         for message in batch {
-            if let Err(error) = self.take(&message.body).await {
+            if let Err(error) = self.take(&message).await {
                 tracing::warn!(message = message.id, receives = message.receives, %error, "an object could not be looked at");
                 failed.push(message.id);
             }
@@ -90,5 +100,6 @@ impl Consumer for RecordingConsumer {
 #[serde(untagged)]
 enum Body {
     Import(Import),
+    Redaction(RedactionMessage),
     Created(ObjectCreated),
 }

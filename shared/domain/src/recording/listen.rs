@@ -76,6 +76,8 @@ pub struct Listener {
     pub user: Option<String>,
     /// From where.
     pub address: Option<IpAddr>,
+    /// Whether to the audio as it came, of a recording that was redacted.
+    pub to_original: bool,
 }
 
 /// An entry of the log of who listened: what one listener asked for by one link within a minute, so that no
@@ -97,6 +99,9 @@ pub struct Listen {
     /// From where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+    /// Whether to the audio as it came, of a recording that was redacted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub original: bool,
     /// The first byte asked for.
     pub from_byte: u64,
     /// The byte before which the request ended.
@@ -294,6 +299,7 @@ impl App {
             link: listener.link,
             user: listener.user,
             address: listener.address,
+            original: listener.to_original,
             from_byte: part.from_byte,
             to_byte: part.to_byte,
             from_second: part.from_second,
@@ -358,8 +364,11 @@ impl App {
 fn listen_id(listener: &Listener, now: Timestamp) -> String {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     let network = listener.address.map(network);
-    for part in [&listener.link, &listener.user, &network] {
-        let part = part.as_deref().unwrap_or_default();
+    let who = [&listener.link, &listener.user, &network].map(|part| part.as_deref());
+    // What everybody hears is not named.
+    let what = listener.to_original.then_some(Some("original"));
+    for part in who.into_iter().chain(what) {
+        let part = part.unwrap_or_default();
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
@@ -424,6 +433,7 @@ mod tests {
             link: None,
             user: None,
             address: None,
+            original: false,
             from_byte: from,
             to_byte: to,
             from_second: second(from),

@@ -47,7 +47,7 @@ pub use no_blobs::NoBlobs;
 pub(crate) use register::RecordingDays;
 pub use register::{Facts, MAX_AUDIO_BYTES, Registered, UPLOAD_TTL, parse_sha256};
 pub use rewrap::Rewrapped;
-pub(crate) use store::announcement_id;
+pub(crate) use store::{Announced, announced};
 
 /// What has become of a recording's audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,9 +164,12 @@ pub struct Recording {
     /// The version of that object, where the store keeps versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob_version: Option<String>,
-    /// Further objects made of it, such as a redacted copy. They go when it goes.
+    /// Further objects of it: what a redaction took the place of, until it is destroyed. They go when it goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<AudioCopy>,
+    /// The audio as it came, where a redaction was to keep it. It goes when the recording goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
     /// How that is encrypted.
     #[serde(default)]
     pub encryption: EncryptionMode,
@@ -183,7 +186,7 @@ pub struct Recording {
     /// [`App::mark_held`] looks at the holds of now.
     #[serde(skip)]
     pub held: bool,
-    /// Whether spans of it were silenced.
+    /// Whether spans of it were silenced ([`crate::redaction`]).
     #[serde(default)]
     pub redacted: bool,
     /// When it was deleted.
@@ -207,6 +210,32 @@ pub struct AudioCopy {
     pub version: Option<String>,
     /// Bytes.
     pub size: u64,
+}
+
+/// The audio of a redacted recording as it came.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// The object.
+    pub blob: String,
+    /// Its version, where the store keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its media type.
+    pub content_type: String,
+    /// Its size, bytes.
+    pub size: u64,
+    /// SHA-256 of it, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What opens it, where Ringfence encrypted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing: Option<Sealing>,
+}
+
+impl std::fmt::Debug for Original {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Original(…)")
+    }
 }
 
 impl std::fmt::Debug for Recording {
@@ -272,9 +301,40 @@ impl Recording {
             (None, Status::Available) => self.size.unwrap_or_default(),
             (None, _) => 0,
         };
+        let original = self.original.as_ref().map(|original| {
+            let sealing = original.sealing.as_ref();
+            sealing.map_or(original.size, |sealing| sealing.length)
+        });
         self.copies
             .iter()
-            .fold(own, |sum, copy| sum.saturating_add(copy.size))
+            .map(|copy| copy.size)
+            .chain(original)
+            .fold(own, u64::saturating_add)
+    }
+
+    /// The recording with its audio as it came, where a redaction kept that.
+    pub fn as_it_came(&self) -> Option<Self> {
+        let original = self.original.clone()?;
+        Some(Self {
+            blob: original.blob,
+            blob_version: original.version,
+            content_type: original.content_type,
+            size: Some(original.size),
+            sha256: original.sha256,
+            sealing: original.sealing,
+            redacted: false,
+            ..self.clone()
+        })
+    }
+
+    /// Whether an object at this key is part of it.
+    pub(crate) fn names(&self, key: &str) -> bool {
+        let original = self.original.as_ref().map(|original| &original.blob);
+        let copies = self.copies.iter().map(|copy| &copy.blob);
+        std::iter::once(&self.blob)
+            .chain(original)
+            .chain(copies)
+            .any(|blob| blob == key)
     }
 
     /// Whether it can be played; if not, why.
@@ -351,7 +411,7 @@ impl Recording {
 }
 
 /// How often a change is tried again when another one came first.
-const ATTEMPTS: usize = 16;
+pub(crate) const ATTEMPTS: usize = 16;
 
 impl App {
     /// A recording of the account, if there is one.

@@ -146,6 +146,7 @@ impl App {
             import,
             blob_version: None,
             copies: Vec::new(),
+            original: None,
             id,
             account: account.to_owned(),
             call_id: facts.call_id,

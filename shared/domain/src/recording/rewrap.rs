@@ -5,7 +5,7 @@ use ringfence_ports::{KeysError, Op, StoreError, Unit, When};
 use ringfence_sealing::DataKey;
 use serde_json::{Value, json};
 
-use super::{ATTEMPTS, Filter, Recording, RecordingError, Sealing, sealed::context};
+use super::{ATTEMPTS, Filter, Recording, RecordingError, sealed::context};
 use crate::{
     App,
     history::{Action, Actor, Change},
@@ -84,7 +84,7 @@ impl App {
         Err(StoreError::Busy.into())
     }
 
-    /// The write that gives a recording's data key a new wrapping; `None`: it has none of ours.
+    /// The write that gives a recording's data keys new wrappings; `None`: it has none of ours.
     async fn rewrapped(
         &self,
         account: &str,
@@ -93,21 +93,25 @@ impl App {
         let stored = self.recording(account, recording).await?;
         let mut after = stored.recording;
         let context = context(&after);
-        let Some(sealing) = after.sealing.take() else {
-            return Ok(None);
-        };
-        if sealing.customer_key.is_some() {
+        let original = after
+            .original
+            .as_mut()
+            .map(|original| &mut original.sealing);
+        let mut count = 0;
+        for sealing in [Some(&mut after.sealing), original].into_iter().flatten() {
+            let Some(sealing) = sealing.as_mut().filter(|s| s.customer_key.is_none()) else {
+                continue;
+            };
+            let wrapped = STANDARD
+                .decode(&sealing.wrapped_key)
+                .map_err(|_| KeysError::Refused)?;
+            let key = DataKey::unwrap(&*self.keys, &context, &wrapped).await?;
+            sealing.wrapped_key = STANDARD.encode(key.wrap(&*self.keys, &context).await?);
+            count += 1;
+        }
+        if count == 0 {
             return Ok(None);
         }
-        let wrapped = STANDARD
-            .decode(&sealing.wrapped_key)
-            .map_err(|_| KeysError::Refused)?;
-        let key = DataKey::unwrap(&*self.keys, &context, &wrapped).await?;
-        let wrapped = key.wrap(&*self.keys, &context).await?;
-        after.sealing = Some(Sealing {
-            wrapped_key: STANDARD.encode(wrapped),
-            ..sealing
-        });
         Ok(Some(Op::Put(after.put(When::Version(stored.version))?)))
     }
 }

@@ -116,9 +116,6 @@ impl App {
             after.id,
             id::hex(&tail)
         );
-        let context = context(&after);
-        let key = DataKey::generate(&*self.random);
-        let (wrapped, customer_key) = self.wrap(&key, &after, customer.as_ref()).await?;
         let plain = stream::iter([Ok(Bytes::from(head))]).chain(bytes);
         let length = Arc::new(AtomicU64::new(0));
         let plain = Announced {
@@ -128,24 +125,15 @@ impl App {
             told: after.size,
             sha256: after.sha256.as_deref().and_then(parse_sha256),
         };
-        let sealed = seal(&key, &context, &*self.random, Box::pin(plain))?;
-        let meta = BlobMeta {
-            content_type: SEALED_TYPE.to_owned(),
-            ..BlobMeta::default()
-        };
-        let header = STANDARD.encode(sealed.header);
-        let stored = self.blobs.put(&after.blob, meta, sealed.bytes).await?;
+        let (sealing, version) = self
+            .put_sealed(&after, customer.as_ref(), Box::pin(plain))
+            .await?;
         after.status = Status::Available;
         format.content_type().clone_into(&mut after.content_type);
         after.size = Some(length.load(Ordering::Acquire));
         after.stored_at = Some(self.clock.now());
-        after.blob_version = stored.version;
-        after.sealing = Some(Sealing {
-            wrapped_key: STANDARD.encode(wrapped),
-            header,
-            length: stored.length,
-            customer_key,
-        });
+        after.blob_version = version;
+        after.sealing = Some(sealing);
         if let Err(error) = self.settle_recording(config, before, &after).await {
             // An answer may be lost on its way although the row was written: the row says so.
             let known = self.find_recording(&after.account, &after.id).await?;
@@ -163,6 +151,46 @@ impl App {
         }
         self.announce_recording(config, &after).await?;
         Ok(after)
+    }
+
+    /// Seals audio as it comes into the recording's object, under a data key of its own. Answers what opens
+    /// it, and the object's version.
+    pub(crate) async fn put_sealed(
+        &self,
+        recording: &Recording,
+        customer: Option<&CustomerKey>,
+        plain: ByteStream,
+    ) -> Result<(Sealing, Option<String>), RecordingError> {
+        let key = DataKey::generate(&*self.random);
+        let (wrapped, customer_key) = self.wrap(&key, recording, customer).await?;
+        let sealed = seal(&key, &context(recording), &*self.random, plain)?;
+        let meta = BlobMeta {
+            content_type: SEALED_TYPE.to_owned(),
+            ..BlobMeta::default()
+        };
+        let header = STANDARD.encode(sealed.header);
+        let stored = self.blobs.put(&recording.blob, meta, sealed.bytes).await?;
+        let sealing = Sealing {
+            wrapped_key: STANDARD.encode(wrapped),
+            header,
+            length: stored.length,
+            customer_key,
+        };
+        Ok((sealing, stored.version))
+    }
+
+    /// All of a recording's audio, in the clear.
+    pub(crate) async fn read_audio(
+        &self,
+        recording: &Recording,
+    ) -> Result<ByteStream, RecordingError> {
+        match &recording.sealing {
+            Some(sealing) => {
+                let all = 0..recording.size.unwrap_or_default();
+                self.open_sealed(recording, sealing, all).await
+            }
+            None => Ok(self.blobs.get(&recording.blob, None).await?.1),
+        }
     }
 
     /// Seals what stands in the store in the clear for a recording (put beside the way, or named by an

@@ -87,6 +87,14 @@ impl App {
             }
             match stored.recording.status {
                 Status::Available => {
+                    // Put again by a link that was still good, after a redaction: what it took away is not to
+                    // come back by the side.
+                    if stored.recording.redacted
+                        && !stored.recording.names(&own_key(&stored.recording))
+                    {
+                        let own = own_key(&stored.recording);
+                        self.erase_object(&config.account.id, &own).await?;
+                    }
                     // A process may have died between the two.
                     self.announce_recording(config, &stored.recording).await?;
                     return Ok(stored.recording);
@@ -201,7 +209,7 @@ impl App {
             .endpoint(EndpointKind::Cdr)
             .is_some_and(|endpoint| endpoint.wants(EventType::RecordingAvailable));
         if after.is_available() && is_wanted {
-            unit.ops.extend(self.announced_link_ops(after).await?);
+            unit.ops.extend(self.announced_link_ops(after, None).await?);
         }
         self.table.commit(unit).await
     }
@@ -212,7 +220,24 @@ impl App {
         config: &AccountConfig,
         recording: &Recording,
     ) -> Result<(), RecordingError> {
-        let event = announcement(recording, self.clock.now());
+        let id = announcement_id(&recording.id);
+        let at = recording.stored_at.unwrap_or_else(|| self.clock.now());
+        self.announce(config, announcement(recording, id, at)).await
+    }
+
+    /// The same after a redaction: whoever fetched the recording is to fetch it anew.
+    pub(crate) async fn announce_redaction(
+        &self,
+        config: &AccountConfig,
+        recording: &Recording,
+        redaction: &str,
+        at: Timestamp,
+    ) -> Result<(), RecordingError> {
+        let id = redaction_id(&recording.id, redaction);
+        self.announce(config, announcement(recording, id, at)).await
+    }
+
+    async fn announce(&self, config: &AccountConfig, event: Event) -> Result<(), RecordingError> {
         match self.accept(config, vec![Ok(event)]).await?.pop() {
             Some(Accepted::Refused(error)) => {
                 // Every field of it was checked when it was registered.
@@ -233,16 +258,41 @@ pub(super) fn refused(recording: &Recording) -> RecordingError {
 }
 
 /// The id of the event that announces a recording.
-pub(crate) fn announcement_id(recording: &str) -> String {
+fn announcement_id(recording: &str) -> String {
     format!("{recording}.available")
 }
 
+/// The id of the event that announces a recording once more, after a redaction.
+fn redaction_id(recording: &str, redaction: &str) -> String {
+    format!("{recording}.redacted.{redaction}")
+}
+
+/// What an event of this id announces of a recording: the recording, or a redaction of it. `None`: it is
+/// somebody else's event.
+pub(crate) fn announced<'a>(recording: &str, event: &'a str) -> Option<Announced<'a>> {
+    match event.strip_prefix(recording)? {
+        ".available" => Some(Announced::Recording),
+        other => other
+            .strip_prefix(".redacted.")
+            .filter(|redaction| id::Kind::Redaction.matches(redaction))
+            .map(Announced::Redaction),
+    }
+}
+
+/// What an event of ours announces.
+pub(crate) enum Announced<'a> {
+    /// That a recording is there.
+    Recording,
+    /// That it was redacted, by which redaction.
+    Redaction(&'a str),
+}
+
 /// The event that announces a recording: the same each time it is made.
-fn announcement(recording: &Recording, now: Timestamp) -> Event {
+fn announcement(recording: &Recording, id: String, at: Timestamp) -> Event {
     Event {
         event_type: EventType::RecordingAvailable,
-        timestamp: recording.stored_at.unwrap_or(now),
-        id: announcement_id(&recording.id),
+        timestamp: at,
+        id,
         account_id: recording.account.clone(),
         data: EventData {
             call_id: Some(recording.call_id.clone()),

@@ -1,0 +1,393 @@
+//! A redaction behind its order.
+
+use ringfence_audio::Redactor;
+use ringfence_ports::{BlobError, BlobMeta, KeysError, Op, StoreError, Unit, When};
+use serde_json::json;
+
+use super::{
+    Redaction, RedactionError, RedactionMessage, State, format,
+    stream::{Copied, Redacting},
+};
+use crate::{
+    App,
+    event::EventType,
+    history::{Action, Change},
+    id,
+    recording::{AudioCopy, Original, Recording, RecordingError},
+    settings::{AccountConfig, EncryptionMode, EndpointKind},
+};
+
+/// How often a copy is made anew because the recording was changed meanwhile.
+const COPIES: usize = 4;
+
+/// After so many tries in vain it is given up, and says so. Tries are minutes apart.
+const TRIES: u32 = 10;
+
+impl App {
+    /// Works on a redaction until it is done, or has failed for good. An error is to be tried again: whatever
+    /// was done before stays done, and is not done twice.
+    pub(crate) async fn redaction_message(
+        &self,
+        config: &AccountConfig,
+        message: &RedactionMessage,
+        receives: u32,
+    ) -> Result<(), RecordingError> {
+        let found = self
+            .stored_redaction(&message.recording, &message.redaction)
+            .await;
+        let (redaction, version) = match found {
+            Ok(found) => found,
+            Err(RedactionError::NotFound) => return Ok(()),
+            Err(error) => return Err(again(error)),
+        };
+        if redaction.state != State::Running || redaction.account != message.account {
+            return Ok(());
+        }
+        let id = redaction.id.clone();
+        let recording = redaction.recording.clone();
+        match self.redact(config, redaction, version).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let told = told(&error);
+                if told.is_none() && receives < TRIES {
+                    return Err(again(error));
+                }
+                tracing::warn!(redaction = id, %error, "a recording was not redacted");
+                let told =
+                    told.unwrap_or("The store, or a key, could not be reached for too long.");
+                self.give_up(&recording, &id, told).await.map_err(again)
+            }
+        }
+    }
+
+    async fn redact(
+        &self,
+        config: &AccountConfig,
+        mut redaction: Redaction,
+        mut version: u64,
+    ) -> Result<(), RedactionError> {
+        let account = config.account.id.as_str();
+        for _ in 0..COPIES {
+            if redaction.replaced {
+                break;
+            }
+            // Of a try that broke off.
+            self.forget_written(&redaction).await?;
+            let stored = self.recording(account, &redaction.recording).await?;
+            stored.recording.playable()?;
+            if stored.recording.for_customer().is_some() {
+                return Err(RedactionError::CustomerOnly);
+            }
+            let mut tail = [0; 8];
+            self.random.fill(&mut tail);
+            let mut after = stored.recording.clone();
+            after.blob = format!(
+                "recordings/{account}/{}/redacted-{}",
+                after.id,
+                id::hex(&tail)
+            );
+            redaction.written = Some(after.blob.clone());
+            if !self.note(&redaction, version).await? {
+                // Somebody else works on it.
+                return Ok(());
+            }
+            version += 1;
+            let copied = match self.copy(&redaction, &stored.recording, &mut after).await {
+                Ok(copied) => copied,
+                Err(error) => {
+                    self.forget_written(&redaction).await?;
+                    return Err(error);
+                }
+            };
+            displace(&stored.recording, &mut after, redaction.keep_original);
+            redaction.silenced_ms = Some(copied.redacted.silenced_ms);
+            let mut done = redaction.clone();
+            done.replaced = true;
+            done.written = None;
+            let placed = self
+                .replace(config, (&after, stored.version), (&done, version))
+                .await;
+            match placed {
+                Ok(true) => {
+                    (redaction, version) = (done, version + 1);
+                }
+                // The recording was changed meanwhile, or a hold placed or released.
+                Ok(false) => {}
+                Err(error @ RedactionError::Held(_)) => {
+                    self.forget_written(&redaction).await?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !redaction.replaced {
+            return Err(StoreError::Busy.into());
+        }
+        self.destroy_copies(account, &redaction.recording).await?;
+        let now = self.clock.now();
+        let stored = self.recording(account, &redaction.recording).await?;
+        if stored.recording.is_available() {
+            self.announce_redaction(
+                config,
+                &stored.recording,
+                &redaction.id,
+                redaction.created_at,
+            )
+            .await?;
+        }
+        redaction.state = State::Done;
+        redaction.finished_at = Some(now);
+        self.note(&redaction, version).await?;
+        Ok(())
+    }
+
+    /// Writes the redacted copy of `recording` to the object of `after`, encrypted as the recording is.
+    async fn copy(
+        &self,
+        redaction: &Redaction,
+        recording: &Recording,
+        after: &mut Recording,
+    ) -> Result<Copied, RedactionError> {
+        let redactor = Redactor::new(
+            format(recording)?,
+            redaction.spans()?,
+            redaction.replacement(),
+        )?;
+        let audio = self.read_audio(recording).await?;
+        let (copy, ending) = Redacting::new(audio, redactor);
+        let copy = Box::pin(copy);
+        let put = if recording.sealing.is_some() {
+            self.put_sealed(after, None, copy)
+                .await
+                .map(|(sealing, version)| (Some(sealing), version))
+        } else {
+            let rules = self
+                .recording_rules(&recording.account)
+                .await?
+                .ok_or(RecordingError::NotFound)?;
+            let meta = BlobMeta {
+                content_type: recording.content_type.clone(),
+                kms_key: rules.store_key(EncryptionMode::Provider),
+                ..BlobMeta::default()
+            };
+            let put = self.blobs.put(&after.blob, meta, copy).await;
+            put.map(|head| (None, head.version)).map_err(Into::into)
+        };
+        // What the audio is goes before what the store makes of it.
+        let copied = match (ending.take(), &put) {
+            (Some(Err(error)), _) => return Err(error.into()),
+            (Some(Ok(copied)), Ok(_)) => copied,
+            (None, Ok(_)) => return Err(RecordingError::Damaged.into()),
+            (_, Err(_)) => {
+                put?;
+                return Err(RecordingError::Damaged.into());
+            }
+        };
+        let (sealing, version) = put?;
+        after.sealing = sealing;
+        after.blob_version = version;
+        after.size = Some(copied.length);
+        after.sha256 = Some(id::hex(&copied.sha256));
+        after.redacted = true;
+        Ok(copied)
+    }
+
+    /// Puts the copy in the place of the audio. `false`: it is to be looked at again.
+    async fn replace(
+        &self,
+        config: &AccountConfig,
+        (after, at): (&Recording, u64),
+        (redaction, version): (&Redaction, u64),
+    ) -> Result<bool, RedactionError> {
+        let account = config.account.id.as_str();
+        let (seen, holds) = self.holds_on(account, &[after]).await?;
+        let holds: Vec<String> = holds.into_iter().flatten().collect();
+        if !redaction.keep_original && !holds.is_empty() {
+            return Err(RedactionError::Held(holds));
+        }
+        let mut unit = Unit {
+            ops: vec![
+                Op::Put(after.put(When::Version(at))?),
+                Op::Put(redaction.put(When::Version(version))?),
+                seen.unmoved(account),
+            ],
+            sends: Vec::new(),
+        };
+        let is_wanted = config
+            .endpoint(EndpointKind::Cdr)
+            .is_some_and(|endpoint| endpoint.wants(EventType::RecordingAvailable));
+        if is_wanted {
+            let link = self.announced_link_ops(after, Some(&redaction.id)).await?;
+            unit.ops.extend(link);
+        }
+        let change = Change {
+            item: redaction.item(),
+            action: Action::Redact,
+            before: serde_json::Value::Null,
+            after: json!({
+                "sha256": after.sha256, "size": after.size, "silenced_ms": redaction.silenced_ms,
+                "original": if redaction.keep_original { "kept" } else { "destroyed" },
+            }),
+        };
+        match self
+            .commit_change(account, &redaction.actor(), change, unit)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(StoreError::Condition { .. }) => {
+                // The redaction's own row moves only by another hand on it.
+                let (_, now) = self
+                    .stored_redaction(&redaction.recording, &redaction.id)
+                    .await?;
+                if now == version {
+                    return Ok(false);
+                }
+                // Theirs is noted in the row, ours is not any more.
+                let ours = Redaction {
+                    written: Some(after.blob.clone()),
+                    ..redaction.clone()
+                };
+                self.forget_written(&ours).await?;
+                Err(StoreError::Busy.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the redaction's row. `false`: somebody else did.
+    async fn note(&self, redaction: &Redaction, version: u64) -> Result<bool, StoreError> {
+        let unit = Unit {
+            ops: vec![Op::Put(redaction.put(When::Version(version))?)],
+            sends: Vec::new(),
+        };
+        match self.table.commit(unit).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Condition { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a copy that is nobody's.
+    async fn forget_written(&self, redaction: &Redaction) -> Result<(), RedactionError> {
+        let Some(written) = &redaction.written else {
+            return Ok(());
+        };
+        // An answer may be lost on its way although the row was written.
+        let known = self
+            .find_recording(&redaction.account, &redaction.recording)
+            .await?;
+        if known.is_some_and(|known| known.recording.names(written)) {
+            return Ok(());
+        }
+        self.erase_object(&redaction.account, written)
+            .await
+            .map_err(RecordingError::from)?;
+        Ok(())
+    }
+
+    /// Writes that a redaction has failed.
+    async fn give_up(
+        &self,
+        recording: &str,
+        redaction: &str,
+        why: &str,
+    ) -> Result<(), RedactionError> {
+        let (mut redaction, version) = self.stored_redaction(recording, redaction).await?;
+        if redaction.state != State::Running {
+            return Ok(());
+        }
+        redaction.state = State::Failed;
+        redaction.finished_at = Some(self.clock.now());
+        redaction.failure = Some(if redaction.replaced {
+            "The spans are inaudible, but the audio as it came is still in the store: redact again, and it \
+             goes too."
+                .to_owned()
+        } else {
+            why.to_owned()
+        });
+        self.note(&redaction, version).await?;
+        Ok(())
+    }
+}
+
+/// Notes in the recording what its audio was before, as what is kept or as what is to be destroyed.
+fn displace(before: &Recording, after: &mut Recording, keep_original: bool) {
+    let stored = before
+        .sealing
+        .as_ref()
+        .map_or(before.size.unwrap_or_default(), |sealing| sealing.length);
+    let displaced = AudioCopy {
+        blob: before.blob.clone(),
+        version: before.blob_version.clone(),
+        size: stored,
+    };
+    match (keep_original, after.original.take()) {
+        (true, None) => {
+            after.original = Some(Original {
+                blob: displaced.blob,
+                version: displaced.version,
+                content_type: before.content_type.clone(),
+                size: before.size.unwrap_or_default(),
+                sha256: before.sha256.clone(),
+                sealing: before.sealing.clone(),
+            });
+        }
+        (true, Some(original)) => {
+            // The audio as it came stays; what is displaced was redacted already.
+            after.original = Some(original);
+            after.copies.push(displaced);
+        }
+        (false, original) => {
+            after.copies.extend(original.map(|original| {
+                AudioCopy {
+                    size: original
+                        .sealing
+                        .as_ref()
+                        .map_or(original.size, |sealing| sealing.length),
+                    blob: original.blob,
+                    version: original.version,
+                }
+            }));
+            after.copies.push(displaced);
+        }
+    }
+}
+
+/// Why it can never be done, in plain words; `None`: it may yet.
+fn told(error: &RedactionError) -> Option<&'static str> {
+    use ringfence_audio::RedactionError as Audio;
+    match error {
+        RedactionError::Audio(Audio::Damaged(what) | Audio::Unsupported(what)) => Some(what),
+        RedactionError::Audio(Audio::PastEnd { .. }) => {
+            Some("A span begins past the end of the audio.")
+        }
+        RedactionError::Held(_) => Some(
+            "A legal hold was placed meanwhile, which keeps the original: nothing was changed.",
+        ),
+        RedactionError::CustomerOnly => Some("Only the customer can open this recording."),
+        RedactionError::Recording(error) => match error {
+            RecordingError::NotFound | RecordingError::Deleted => {
+                Some("The recording was deleted meanwhile.")
+            }
+            RecordingError::Damaged => Some("The stored audio is damaged."),
+            RecordingError::Blob(BlobError::NotFound) => Some("The stored audio is gone."),
+            RecordingError::Keys(KeysError::Refused) => {
+                Some("The key that opens the audio is gone.")
+            }
+            RecordingError::StoreKey(_) => {
+                Some("The account's own key of the provider cannot be used.")
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn again(error: RedactionError) -> RecordingError {
+    match error {
+        RedactionError::Recording(error) => error,
+        RedactionError::Store(error) => error.into(),
+        RedactionError::Keys(error) => error.into(),
+        error => StoreError::Unavailable(error.to_string()).into(),
+    }
+}
