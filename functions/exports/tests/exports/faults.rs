@@ -77,14 +77,20 @@ async fn checked(world: &World, export: &str) -> Vec<(String, bool)> {
     for line in world.lines(export) {
         let link = line["link"].clone();
         rows.push((line["started_at"].clone(), !link.is_empty()));
-        let links = world.get(&format!("/recordings/{}/links", line["id"])).await;
+        let links = world
+            .get(&format!("/recordings/{}/links", line["id"]))
+            .await;
         stored += links["items"].as_array().unwrap().len();
         if !link.is_empty() {
             assert_eq!(world.visit(&link).await.status, 200);
             written.insert(link);
         }
     }
-    assert_eq!(written.len(), stored, "each link that is there is in the file");
+    assert_eq!(
+        written.len(),
+        stored,
+        "each link that is there is in the file"
+    );
     assert_eq!(read["linked"], stored);
     assert_eq!(world.files().len(), 1);
     rows
@@ -134,7 +140,10 @@ async fn copies_of_a_message_make_one_export() {
     assert!(copies.iter().all(|went_well| *went_well));
     assert_eq!(checked(&world, &export).await.len(), 3);
     assert_eq!(world.history(&export).await.len(), 2);
-    assert!(look(&world, app, &export).await, "and one that comes late does nothing");
+    assert!(
+        look(&world, app, &export).await,
+        "and one that comes late does nothing"
+    );
     assert_eq!(world.history(&export).await.len(), 2);
 }
 
@@ -142,7 +151,11 @@ async fn copies_of_a_message_make_one_export() {
 async fn a_message_that_was_lost_is_sent_again() {
     let (world, export) = world().await;
     // It is handed out, and whoever had it dies.
-    let dead = over(&world, Arc::new(Faulty::new(world.test.app.table.clone())), world.test.blobs.clone());
+    let dead = over(
+        &world,
+        Arc::new(Faulty::new(world.test.app.table.clone())),
+        world.test.blobs.clone(),
+    );
     drop(look(&world, &dead, &export));
     world.test.after(Duration::from_mins(11)).await;
     assert_eq!(checked(&world, &export).await.len(), 3);

@@ -13,7 +13,12 @@ fn ids(lines: &[Line]) -> Vec<&str> {
 async fn world() -> World {
     let world = World::new().await;
     for (at, team, agent, tags) in [
-        ("2026-01-10T07:15:09Z", "sales", "ada", vec!["inbound", "vip"]),
+        (
+            "2026-01-10T07:15:09Z",
+            "sales",
+            "ada",
+            vec!["inbound", "vip"],
+        ),
         ("2026-01-20T07:15:09.5Z", "care", "bob", vec![]),
         ("2026-01-30T07:15:09Z", "sales", "bob", vec!["vip"]),
     ] {
@@ -119,8 +124,14 @@ async fn all_conditions_hold_together() {
         (json!({"call_id": "call-+4915112345678-care"}), 1),
         (json!({"since": "2026-01-20T07:15:09.5Z"}), 2),
         (json!({"until": "2026-01-20T07:15:09.5Z"}), 1),
-        (json!({"from_date": "2026-01-20", "to_date": "2026-01-30"}), 1),
-        (json!({"from_date": "2026-01-20", "until": "2026-01-31T00:00:00Z"}), 2),
+        (
+            json!({"from_date": "2026-01-20", "to_date": "2026-01-30"}),
+            1,
+        ),
+        (
+            json!({"from_date": "2026-01-20", "until": "2026-01-31T00:00:00Z"}),
+            2,
+        ),
     ] {
         let lines = world.lines_of(body.clone()).await;
         assert_eq!(lines.len(), expected, "{body}");
@@ -155,7 +166,10 @@ async fn days_are_those_of_the_account() {
     let day = json!({"from_date": "2025-11-02", "to_date": "2025-11-03"});
     let export = world.made(day).await;
     let lines = world.lines(&export);
-    let begun: Vec<_> = lines.iter().map(|line| line["started_at"].as_str()).collect();
+    let begun: Vec<_> = lines
+        .iter()
+        .map(|line| line["started_at"].as_str())
+        .collect();
     assert_eq!(begun, ["2025-11-03T04:59:59Z", "2025-11-02T04:00:00Z"]);
     let selection = &world.export(&export).await["selection"];
     assert_eq!(
@@ -209,5 +223,9 @@ async fn an_export_of_nothing_has_its_names() {
         "id,call_id,started_at,duration,agent_id,team,from,to,tags,content_type,size,redacted\r\n"
     );
     let export = world.made(json!({"links": true})).await;
-    assert!(world.text(&export).ends_with(",redacted,link,link_expires_at\r\n"));
+    assert!(
+        world
+            .text(&export)
+            .ends_with(",redacted,link,link_expires_at\r\n")
+    );
 }

@@ -89,12 +89,27 @@ async fn a_deleted_export_takes_its_links_with_it_and_no_others() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|link| (link["purpose"].as_str().unwrap(), link["state"].as_str().unwrap()))
+        .map(|link| {
+            (
+                link["purpose"].as_str().unwrap(),
+                link["state"].as_str().unwrap(),
+            )
+        })
         .collect();
     states.sort_unstable();
-    assert_eq!(states, [("api", "active"), ("export", "active"), ("export", "revoked")]);
+    assert_eq!(
+        states,
+        [
+            ("api", "active"),
+            ("export", "active"),
+            ("export", "revoked")
+        ]
+    );
     let told = world.history(&first).await;
-    let actions: Vec<_> = told.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let actions: Vec<_> = told
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
     assert_eq!(actions, ["delete", "update", "create"]);
     assert_eq!(told[1]["after"]["links"], 1);
     assert_eq!(told[2]["after"]["links"], true);
@@ -110,13 +125,18 @@ async fn what_is_held_has_no_link_and_what_is_deleted_later_opens_no_more() {
     assert_eq!(placed.status, 201, "{}", placed.json);
     let export = world.made(json!({"links": true})).await;
     let lines = world.lines(&export);
-    assert_eq!((lines[0]["id"].as_str(), lines[0]["link"].as_str()), (held.as_str(), ""));
+    assert_eq!(
+        (lines[0]["id"].as_str(), lines[0]["link"].as_str()),
+        (held.as_str(), "")
+    );
     assert_eq!(lines[0]["link_expires_at"], "");
     let links = world.get(&format!("/recordings/{held}/links")).await;
     assert_eq!(links["items"], json!([]));
     let link = &lines[1]["link"];
     assert_eq!(world.visit(link).await.status, 200);
-    let deleted = world.call("DELETE", &format!("/recordings/{gone}"), Value::Null).await;
+    let deleted = world
+        .call("DELETE", &format!("/recordings/{gone}"), Value::Null)
+        .await;
     assert_eq!(deleted.status, 200);
     assert_eq!(world.visit(link).await.status, 410);
     // The row stays.

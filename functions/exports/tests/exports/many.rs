@@ -30,10 +30,15 @@ async fn two_thousand_links_are_made_fifty_at_a_time() {
     world.test.drain().await;
     let calls = world.test.counting.take();
     let read = world.export(&export).await;
-    assert_eq!((&read["rows"], &read["linked"]), (&json!(2_000), &json!(2_000)));
+    assert_eq!(
+        (&read["rows"], &read["linked"]),
+        (&json!(2_000), &json!(2_000))
+    );
     let lines = world.lines(&export);
     assert_eq!(lines.len(), 2_000);
-    let newest_first = lines.windows(2).all(|two| two[0]["started_at"] > two[1]["started_at"]);
+    let newest_first = lines
+        .windows(2)
+        .all(|two| two[0]["started_at"] > two[1]["started_at"]);
     assert!(newest_first);
     for line in lines.iter().step_by(400) {
         assert_eq!(world.visit(&line["link"]).await.status, 200);
@@ -60,7 +65,10 @@ async fn a_second_run_finds_the_links_of_the_first() {
             .test
             .app
             .table
-            .get(&ringfence_domain::keyspace::export(&world.test.account, &export))
+            .get(&ringfence_domain::keyspace::export(
+                &world.test.account,
+                &export,
+            ))
             .await
             .unwrap()
             .unwrap();

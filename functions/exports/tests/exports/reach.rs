@@ -73,7 +73,9 @@ async fn an_agent_exports_its_own_and_a_manager_its_teams() {
         )
         .await;
     let care = care.unwrap().value.id;
-    let agent = world.grant(Role::CallAgent, |grant| grant.agent = Some("ada".to_owned()));
+    let agent = world.grant(Role::CallAgent, |grant| {
+        grant.agent = Some("ada".to_owned())
+    });
     let manager = world.grant(Role::CallManager, |grant| grant.teams = vec![care]);
     for (grants, expected) in [(agent, &own), (manager, &other)] {
         let person = world.test.sign_in(grants).await;
@@ -115,8 +117,14 @@ async fn hidden_columns_are_not_in_the_file() {
         "{text}"
     );
     assert!(!text.contains("ada") && !text.contains("2026"), "{text}");
-    let listed = world.send(&manager, "GET", "/recordings", Value::Null).await;
-    for (line, item) in world.lines(&export).iter().zip(listed.json["items"].as_array().unwrap()) {
+    let listed = world
+        .send(&manager, "GET", "/recordings", Value::Null)
+        .await;
+    for (line, item) in world
+        .lines(&export)
+        .iter()
+        .zip(listed.json["items"].as_array().unwrap())
+    {
         for name in line.keys() {
             assert!(item.get(name).is_some(), "{name}");
         }
@@ -147,13 +155,20 @@ async fn nobody_gets_the_file_of_somebody_who_sees_more() {
             assert_eq!(there.bytes, absent.bytes);
         }
         let all = world.send(person, "GET", "/exports", Value::Null).await;
-        assert!(!all.json.to_string().contains(hidden.as_str()), "{}", all.json);
+        assert!(
+            !all.json.to_string().contains(hidden.as_str()),
+            "{}",
+            all.json
+        );
     }
     // Whoever sees everything sees all of them; with reading alone it deletes its own, and no links.
     assert_eq!(world.export(&own).await["state"], "done");
     let reader = world
         .test
-        .key_for(Owner::Account(world.test.account.clone()), &[Scope::RecordingsRead])
+        .key_for(
+            Owner::Account(world.test.account.clone()),
+            &[Scope::RecordingsRead],
+        )
         .await;
     let path = world.path(&format!("/exports/{own}"));
     let refused = world
@@ -161,7 +176,9 @@ async fn nobody_gets_the_file_of_somebody_who_sees_more() {
         .request_as(Some(&reader), "DELETE", &path, &[], Value::Null)
         .await;
     assert_eq!(refused.status, 403, "{}", refused.json);
-    let deleted = world.call("DELETE", &format!("/exports/{own}"), Value::Null).await;
+    let deleted = world
+        .call("DELETE", &format!("/exports/{own}"), Value::Null)
+        .await;
     assert_eq!(deleted.status, 204);
 }
 

@@ -16,11 +16,26 @@ async fn what_cannot_be_meant_is_refused_by_name() {
         (json!({"since": "yesterday"}), "since"),
         (json!({"until": "2026-01-31"}), "until"),
         (json!({"from_date": "2026-01-31T00:00:00Z"}), "from_date"),
-        (json!({"from_date": "2026-02-01", "to_date": "2026-02-01"}), "to_date"),
-        (json!({"since": "2026-01-01T00:00:00Z", "from_date": "2026-01-01"}), "since"),
-        (json!({"until": "2026-01-01T00:00:00Z", "to_date": "2026-01-01"}), "until"),
-        (json!({"since": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"}), "until"),
-        (json!({"since": "2026-01-02T00:00:00Z", "to_date": "2026-01-02"}), "to_date"),
+        (
+            json!({"from_date": "2026-02-01", "to_date": "2026-02-01"}),
+            "to_date",
+        ),
+        (
+            json!({"since": "2026-01-01T00:00:00Z", "from_date": "2026-01-01"}),
+            "since",
+        ),
+        (
+            json!({"until": "2026-01-01T00:00:00Z", "to_date": "2026-01-01"}),
+            "until",
+        ),
+        (
+            json!({"since": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"}),
+            "until",
+        ),
+        (
+            json!({"since": "2026-01-02T00:00:00Z", "to_date": "2026-01-02"}),
+            "to_date",
+        ),
         (json!({"team": ""}), "team"),
         (json!({"call_id": "x".repeat(513)}), "call_id"),
     ] {
@@ -28,7 +43,11 @@ async fn what_cannot_be_meant_is_refused_by_name() {
         asked["kind"] = json!("recordings");
         let refused = world.call("POST", "/exports", asked).await;
         assert_eq!(refused.status, 400, "{body}");
-        assert_eq!(refused.json["errors"][0]["field"], field, "{}", refused.json);
+        assert_eq!(
+            refused.json["errors"][0]["field"], field,
+            "{}",
+            refused.json
+        );
     }
     for body in [
         json!({}),
@@ -52,7 +71,12 @@ async fn three_are_made_at_a_time() {
     let body = json!({"kind": "recordings"});
     let refused = world.call("POST", "/exports", body.clone()).await;
     assert_eq!(refused.status, 409, "{}", refused.json);
-    assert!(refused.json["detail"].as_str().unwrap().contains("3 exports"));
+    assert!(
+        refused.json["detail"]
+            .as_str()
+            .unwrap()
+            .contains("3 exports")
+    );
     // One that is deleted makes room, and so do those that are done.
     let path = format!("/exports/{}", running[0]);
     assert_eq!(world.call("DELETE", &path, Value::Null).await.status, 204);
@@ -88,7 +112,11 @@ async fn at_once_there_are_three_places_and_no_more() {
     let asked = futures_util::future::join_all((0..12).map(|_| ask())).await;
     let taken = asked.iter().filter(|answer| answer.status == 202).count();
     assert_eq!(taken, 3);
-    assert!(asked.iter().all(|answer| [202, 409].contains(&answer.status.as_u16())));
+    assert!(
+        asked
+            .iter()
+            .all(|answer| [202, 409].contains(&answer.status.as_u16()))
+    );
 }
 
 #[tokio::test]
@@ -99,7 +127,10 @@ async fn after_a_week_file_and_row_are_gone() {
     let kept = world.test.blobs.versions_kept();
     let export = world.made(json!({"links": true})).await;
     let link = world.lines(&export)[0]["link"].clone();
-    assert_eq!(world.export(&export).await["expires_at"], "2026-02-07T08:00:00Z");
+    assert_eq!(
+        world.export(&export).await["expires_at"],
+        "2026-02-07T08:00:00Z"
+    );
     world.test.after(Duration::from_secs(WEEK - 1)).await;
     assert_eq!(world.export(&export).await["state"], "done");
     world.test.clock.advance(Duration::from_secs(1));
@@ -115,7 +146,11 @@ async fn after_a_week_file_and_row_are_gone() {
     assert_eq!(world.files().len(), 1);
     world.test.after(Duration::from_mins(11)).await;
     assert!(world.files().is_empty());
-    assert_eq!(world.test.blobs.versions_kept(), kept, "no version, no marker");
+    assert_eq!(
+        world.test.blobs.versions_kept(),
+        kept,
+        "no version, no marker"
+    );
     let key = ringfence_domain::keyspace::export(&world.test.account, &export);
     assert_eq!(world.test.app.table.get(&key).await.unwrap(), None);
     // Its links go on for their days.
@@ -134,7 +169,10 @@ async fn an_export_that_is_deleted_before_it_is_made_never_is() {
     let key = ringfence_domain::keyspace::export(&world.test.account, &export);
     assert_eq!(world.test.app.table.get(&key).await.unwrap(), None);
     // A message that comes late finds what a run left behind.
-    world.test.blobs.insert(&world.blob(&export), "text/csv", "id\r\n");
+    world
+        .test
+        .blobs
+        .insert(&world.blob(&export), "text/csv", "id\r\n");
     let failed = ringfence_jobs::consumer(world.test.app.clone())
         .handle(vec![world.message(&export)])
         .await;
@@ -146,7 +184,9 @@ async fn an_export_that_is_deleted_before_it_is_made_never_is() {
 async fn the_history_tells_who_asked_for_what_and_what_came_of_it() {
     let world = World::new().await;
     world.recording(facts("2026-01-30T07:15:09Z")).await;
-    let export = world.made(json!({"from_date": "2026-01-01", "links": true})).await;
+    let export = world
+        .made(json!({"from_date": "2026-01-01", "links": true}))
+        .await;
     let told = world.history(&export).await;
     assert_eq!(told.len(), 2);
     let requested_by = &world.export(&export).await["requested_by"];
@@ -158,7 +198,10 @@ async fn the_history_tells_who_asked_for_what_and_what_came_of_it() {
     );
     assert_eq!(told[0]["action"], "update");
     let after = &told[0]["after"];
-    assert_eq!((&after["state"], &after["rows"], &after["links"]), (&json!("done"), &json!(1), &json!(1)));
+    assert_eq!(
+        (&after["state"], &after["rows"], &after["links"]),
+        (&json!("done"), &json!(1), &json!(1))
+    );
 }
 
 #[tokio::test]

@@ -420,7 +420,10 @@ impl From<DeletionError> for StoreError {
 /// Names each of these conditions that no recording can meet.
 pub(crate) fn check_ids(fields: &[(&str, &Option<String>)], errors: &mut Vec<FieldError>) {
     for (field, value) in fields {
-        if value.as_ref().is_some_and(|v| !(1..=512).contains(&v.len())) {
+        if value
+            .as_ref()
+            .is_some_and(|v| !(1..=512).contains(&v.len()))
+        {
             errors.push(FieldError {
                 field: (*field).to_owned(),
                 code: "invalid_value",

@@ -13,9 +13,7 @@ const BETWEEN_TAGS: &str = ";";
 
 /// What a spreadsheet may take for the beginning of a formula: ASCII, and the same letters in full width.
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
-const FORMULA: [char; 11] = [
-    '=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠',
-];
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 type Cell = fn(&Recording) -> Cow<'_, str>;
 
@@ -27,12 +25,18 @@ const COLUMNS: [(&str, Cell); 12] = [
     ("duration", |r| Cow::Owned(r.duration.to_string())),
     ("agent_id", |r| optional(r.agent_id.as_deref())),
     ("team", |r| optional(r.team.as_deref())),
-    ("from", |r| optional(r.from.as_ref().map(PhoneNumber::as_str))),
+    ("from", |r| {
+        optional(r.from.as_ref().map(PhoneNumber::as_str))
+    }),
     ("to", |r| optional(r.to.as_ref().map(PhoneNumber::as_str))),
     ("tags", |r| Cow::Owned(r.tags.join(BETWEEN_TAGS))),
     ("content_type", |r| Cow::Borrowed(&r.content_type)),
-    ("size", |r| Cow::Owned(r.size.map(|n| n.to_string()).unwrap_or_default())),
-    ("redacted", |r| Cow::Borrowed(if r.redacted { "true" } else { "false" })),
+    ("size", |r| {
+        Cow::Owned(r.size.map(|n| n.to_string()).unwrap_or_default())
+    }),
+    ("redacted", |r| {
+        Cow::Borrowed(if r.redacted { "true" } else { "false" })
+    }),
 ];
 
 /// The columns behind those, in an export with links.
@@ -176,7 +180,16 @@ mod tests {
 
     #[test]
     fn no_cell_begins_a_formula() {
-        for text in ["=1+1", "+4915112345678", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"] {
+        for text in [
+            "=1+1",
+            "+4915112345678",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "＝1",
+        ] {
             assert_eq!(defused(Cow::Borrowed(text)), format!("'{text}"));
         }
         for text in ["", "a=1", "'=1", " =1"] {

@@ -309,9 +309,7 @@ impl Export {
     pub(crate) fn again(row: &Row, now: Timestamp) -> Result<Unit, StoreError> {
         let export: Self = parse_doc(&row.doc)?;
         Ok(Unit {
-            ops: vec![Op::Put(
-                export.put(later(now), When::Version(row.version))?,
-            )],
+            ops: vec![Op::Put(export.put(later(now), When::Version(row.version))?)],
             sends: vec![export.message()?],
         })
     }

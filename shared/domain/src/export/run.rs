@@ -65,7 +65,7 @@ impl App {
         let (account, id) = (message.account.as_str(), message.export.as_str());
         let Some((export, version)) = self.stored_export(account, id).await? else {
             // A run may have ended behind its back.
-            return self.remove_file(account, id).await;
+            return self.remove_export_file(account, id).await;
         };
         if !export.is_there(self.clock.now()) {
             return self.remove_export(&export, version).await;
@@ -79,18 +79,18 @@ impl App {
                 // Deleted meanwhile, its file may have been stored after all.
                 match self.stored_export(account, id).await? {
                     Some(_) => Ok(()),
-                    None => self.remove_file(account, id).await,
+                    None => self.remove_export_file(account, id).await,
                 }
             }
             Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::GiveUp(failure)) => self.give_up(account, id, failure).await,
+            Err(Stop::GiveUp(failure)) => self.give_export_up(account, id, failure).await,
             Err(Stop::NotTaken) => Err(StoreError::Unavailable(
                 "the store did not take an export".to_owned(),
             )),
         }
     }
 
-    async fn remove_file(&self, account: &str, export: &str) -> Result<(), StoreError> {
+    async fn remove_export_file(&self, account: &str, export: &str) -> Result<(), StoreError> {
         self.erase_object(account, &blob_key(account, export))
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))
@@ -98,7 +98,7 @@ impl App {
 
     /// Removes the file of an export whose time is over, and then its row.
     async fn remove_export(&self, export: &Export, version: u64) -> Result<(), StoreError> {
-        self.remove_file(&export.account, &export.id).await?;
+        self.remove_export_file(&export.account, &export.id).await?;
         let key = keyspace::export(&export.account, &export.id);
         let mut ops = vec![Op::Delete(key, When::Version(version))];
         if export.links && export.state == State::Running {
@@ -127,7 +127,7 @@ impl App {
         run.export.rows = 0;
         run.export.linked = 0;
         run.export.masked = config.masking.console;
-        self.note(&mut run).await?;
+        self.note_export(&mut run).await?;
 
         let meta = BlobMeta {
             content_type: CONTENT_TYPE.to_owned(),
@@ -137,20 +137,25 @@ impl App {
             kms_key: rules.store_key(EncryptionMode::Provider),
         };
         let (parts, mut waiting) = mpsc::channel::<Result<Bytes, BlobError>>(WAITING);
-        let bytes: ByteStream = Box::pin(stream::poll_fn(move |context| waiting.poll_recv(context)));
+        let bytes: ByteStream =
+            Box::pin(stream::poll_fn(move |context| waiting.poll_recv(context)));
         let key = blob_key(&account, &id);
         let (written, stored) = future::join(
-            self.write_lines(&config, &mut run, parts),
+            self.write_export(&config, &mut run, parts),
             self.blobs.put(&key, meta, bytes),
         )
         .await;
         match (written, stored) {
             (Ok(()), Ok(head)) => {
                 run.export.size = Some(head.length);
-                self.finish(run, State::Done, None).await
+                self.end_export(run, State::Done, None).await
             }
             (Ok(()) | Err(Stop::NotTaken), Err(BlobError::Key(code))) => {
-                tracing::warn!(export = id, code, "the key of an account's recordings cannot be used");
+                tracing::warn!(
+                    export = id,
+                    code,
+                    "the key of an account's recordings cannot be used"
+                );
                 Err(Stop::GiveUp(Failure::StoreKey))
             }
             (Ok(()) | Err(Stop::NotTaken), Err(error)) => {
@@ -162,13 +167,13 @@ impl App {
 
     /// Writes all lines into `parts`. However it ends before its end, the last part is an error, so that
     /// nothing of it is stored.
-    async fn write_lines(
+    async fn write_export(
         &self,
         config: &AccountConfig,
         run: &mut Run,
         parts: mpsc::Sender<Result<Bytes, BlobError>>,
     ) -> Result<(), Stop> {
-        let written = self.write_pages(config, run, &parts).await;
+        let written = self.write_export_pages(config, run, &parts).await;
         if written.is_err() {
             let broken_off = BlobError::Unavailable("an export broke off".to_owned());
             // Not taken: the store has given it up already.
@@ -177,7 +182,7 @@ impl App {
         written
     }
 
-    async fn write_pages(
+    async fn write_export_pages(
         &self,
         config: &AccountConfig,
         run: &mut Run,
@@ -188,14 +193,21 @@ impl App {
         let mut before: Option<String> = None;
         loop {
             let page = self
-                .recordings_within(&run.export.reach, &account, &filter, PAGE, before.as_deref())
+                .recordings_within(
+                    &run.export.reach,
+                    &account,
+                    &filter,
+                    PAGE,
+                    before.as_deref(),
+                )
                 .await?;
             let mut found = page.recordings;
             found.retain(|recording| recording.created_at <= run.export.created_at);
             if run.export.rows + found.len() as u64 > MAX_ROWS {
                 return Err(Stop::GiveUp(Failure::TooManyRows));
             }
-            self.write_page(config, run, &mut lines, &found).await?;
+            self.write_export_page(config, run, &mut lines, &found)
+                .await?;
             let part = lines.take()?;
             if !part.is_empty() && parts.send(Ok(part.into())).await.is_err() {
                 return Err(Stop::NotTaken);
@@ -205,18 +217,18 @@ impl App {
                 return Ok(());
             }
             // Only now: what is noted as written is on its way.
-            self.note(run).await?;
+            self.note_export(run).await?;
         }
     }
 
-    async fn write_page(
+    async fn write_export_page(
         &self,
         config: &AccountConfig,
         run: &mut Run,
         lines: &mut Lines,
         found: &[Recording],
     ) -> Result<(), Stop> {
-        let mut links = self.links_of_page(run, found).await?;
+        let mut links = self.links_of_export_page(run, found).await?;
         for (recording, link) in found.iter().zip(&mut links) {
             run.export.rows += 1;
             run.export.linked += u64::from(link.is_some());
@@ -230,7 +242,7 @@ impl App {
     }
 
     /// The link of each recording, where it gets one: those of held ones would not open.
-    async fn links_of_page(
+    async fn links_of_export_page(
         &self,
         run: &Run,
         found: &[Recording],
@@ -271,7 +283,7 @@ impl App {
     }
 
     /// Writes how far a run is. Whoever moved the row since has taken the export over.
-    async fn note(&self, run: &mut Run) -> Result<(), StoreError> {
+    async fn note_export(&self, run: &mut Run) -> Result<(), StoreError> {
         let due = later(self.clock.now());
         let put = run.export.put(due, When::Version(run.version))?;
         let unit = Unit {
@@ -284,7 +296,12 @@ impl App {
     }
 
     /// Ends a run, in the history too.
-    async fn finish(&self, run: Run, state: State, failure: Option<Failure>) -> Result<(), Stop> {
+    async fn end_export(
+        &self,
+        run: Run,
+        state: State,
+        failure: Option<Failure>,
+    ) -> Result<(), Stop> {
         let before = told(&run.export);
         let now = self.clock.now();
         let mut export = run.export;
@@ -312,7 +329,12 @@ impl App {
     }
 
     /// Notes that an export will never come to its end.
-    async fn give_up(&self, account: &str, id: &str, failure: Failure) -> Result<(), StoreError> {
+    async fn give_export_up(
+        &self,
+        account: &str,
+        id: &str,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
         let Some((export, version)) = self.stored_export(account, id).await? else {
             return Ok(());
         };
@@ -320,9 +342,9 @@ impl App {
             return Ok(());
         }
         // What a run stored that died before it could say so.
-        self.remove_file(account, id).await?;
+        self.remove_export_file(account, id).await?;
         match self
-            .finish(Run { export, version }, State::Failed, Some(failure))
+            .end_export(Run { export, version }, State::Failed, Some(failure))
             .await
         {
             Ok(()) | Err(Stop::TakenOver) => Ok(()),

@@ -149,7 +149,10 @@ impl App {
         &self,
         links: &[Link],
     ) -> Result<HashSet<String>, StoreError> {
-        let exports: HashSet<&String> = links.iter().filter_map(|link| link.export.as_ref()).collect();
+        let exports: HashSet<&String> = links
+            .iter()
+            .filter_map(|link| link.export.as_ref())
+            .collect();
         let exports: Vec<&String> = exports.into_iter().collect();
         let mut revoked = HashSet::new();
         for exports in exports.chunks(READS) {
