@@ -52,8 +52,8 @@ async fn world() -> (World, String) {
         world.recording(facts(at)).await;
     }
     let held = world.recording(facts("2026-01-30T07:15:09Z")).await;
-    let hold = json!({"recording_id": held, "reason": "Case 26-1042"});
-    let placed = world.call("POST", "/holds", hold).await;
+    let case = json!({"recording_id": held, "reason": "Case 26-1042"});
+    let placed = world.call("POST", "/holds", case).await;
     assert_eq!(placed.status, 201, "{}", placed.json);
     let export = world.order(json!({"links": true})).await;
     (world, export)

@@ -14,10 +14,10 @@ async fn a_link_from_a_file_opens_for_the_accounts_days() {
     world.settings("recordings", json!({"link_days": 14})).await;
     let recording = world.recording(facts("2026-01-30T07:15:09Z")).await;
     let export = world.made(json!({"links": true})).await;
-    let line = &world.lines(&export)[0];
-    let link = line["link"].as_str();
+    let row = &world.lines(&export)[0];
+    let link = row["link"].as_str();
     assert!(link.starts_with("/r/v1."), "{link}");
-    assert_eq!(line["link_expires_at"], "2026-02-14T08:00:00Z");
+    assert_eq!(row["link_expires_at"], "2026-02-14T08:00:00Z");
     let read = world.export(&export).await;
     assert_eq!((&read["rows"], &read["linked"]), (&json!(1), &json!(1)));
 
@@ -120,19 +120,19 @@ async fn what_is_held_has_no_link_and_what_is_deleted_later_opens_no_more() {
     let world = World::new().await;
     let held = world.recording(facts("2026-01-30T07:15:09Z")).await;
     let gone = world.recording(facts("2026-01-29T07:15:09Z")).await;
-    let hold = json!({"recording_id": held, "reason": "Case 26-1042"});
-    let placed = world.call("POST", "/holds", hold).await;
+    let case = json!({"recording_id": held, "reason": "Case 26-1042"});
+    let placed = world.call("POST", "/holds", case).await;
     assert_eq!(placed.status, 201, "{}", placed.json);
     let export = world.made(json!({"links": true})).await;
-    let lines = world.lines(&export);
+    let rows = world.lines(&export);
     assert_eq!(
-        (lines[0]["id"].as_str(), lines[0]["link"].as_str()),
+        (rows[0]["id"].as_str(), rows[0]["link"].as_str()),
         (held.as_str(), "")
     );
-    assert_eq!(lines[0]["link_expires_at"], "");
+    assert_eq!(rows[0]["link_expires_at"], "");
     let links = world.get(&format!("/recordings/{held}/links")).await;
     assert_eq!(links["items"], json!([]));
-    let link = &lines[1]["link"];
+    let link = &rows[1]["link"];
     assert_eq!(world.visit(link).await.status, 200);
     let deleted = world
         .call("DELETE", &format!("/recordings/{gone}"), Value::Null)

@@ -74,7 +74,7 @@ async fn an_agent_exports_its_own_and_a_manager_its_teams() {
         .await;
     let care = care.unwrap().value.id;
     let agent = world.grant(Role::CallAgent, |grant| {
-        grant.agent = Some("ada".to_owned())
+        grant.agent = Some("ada".to_owned());
     });
     let manager = world.grant(Role::CallManager, |grant| grant.teams = vec![care]);
     for (grants, expected) in [(agent, &own), (manager, &other)] {

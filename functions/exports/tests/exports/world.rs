@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Changes a settings document.
-    pub async fn settings(&self, area: &str, patch: Value) {
+    pub async fn settings(&self, area: &str, change: Value) {
         let path = self.path(&format!("/settings/{area}"));
         let present = self.test.request("GET", &path, Value::Null).await;
         let etag = present.headers["etag"].to_str().unwrap().to_owned();
@@ -74,7 +74,7 @@ impl World {
         ];
         let saved = self
             .test
-            .request_as(Some(&self.test.key), "PATCH", &path, &headers, patch)
+            .request_as(Some(&self.test.key), "PATCH", &path, &headers, change)
             .await;
         assert_eq!(saved.status, 200, "{}", saved.json);
     }

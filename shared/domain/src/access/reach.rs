@@ -732,6 +732,12 @@ mod tests {
         assert!(shown.0["data"].get("from").is_none() && shown.0.get("state").is_none());
     }
 
+    #[derive(Deserialize)]
+    struct Row {
+        #[expect(dead_code, reason = "read only")]
+        reach: DataReach,
+    }
+
     #[test]
     fn what_is_stored_of_a_reach_reads_as_the_same_and_nothing_reads_as_everything() {
         let narrow = reach(vec![group(|group| group.tags = vec!["vip".to_owned()])]);
@@ -745,11 +751,6 @@ mod tests {
         })]);
         assert_ne!(renamed, narrow);
         assert_eq!(renamed.to_store(), narrow.to_store());
-        #[derive(Deserialize)]
-        struct Row {
-            #[expect(dead_code, reason = "read only")]
-            reach: DataReach,
-        }
         for text in ["{}", r#"{"reach": null}"#, r#"{"reach": {}}"#] {
             assert!(serde_json::from_str::<Row>(text).is_err(), "{text}");
         }

@@ -173,8 +173,8 @@ mod tests {
             (Some(&link), ",false,https://calls.example.com/r/v1,\r\n"),
         ] {
             lines.push(&recording("a"), link).unwrap();
-            let line = String::from_utf8(lines.take().unwrap()).unwrap();
-            assert!(line.ends_with(end), "{line}");
+            let text = String::from_utf8(lines.take().unwrap()).unwrap();
+            assert!(text.ends_with(end), "{text}");
         }
     }
 

@@ -228,8 +228,8 @@ impl App {
         lines: &mut Lines,
         found: &[Recording],
     ) -> Result<(), Stop> {
-        let mut links = self.links_of_export_page(run, found).await?;
-        for (recording, link) in found.iter().zip(&mut links) {
+        let made = self.links_of_export_page(run, found).await?;
+        for (recording, link) in found.iter().zip(&made) {
             run.export.rows += 1;
             run.export.linked += u64::from(link.is_some());
             if config.masking.console {
