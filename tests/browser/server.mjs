@@ -87,7 +87,7 @@ async function end(child) {
 }
 
 /**
- * A running server: `origin`, `api(method, path, body)`, `recording()`, `link()`, `settings()`, `expireAudio()`, `stop()`.
+ * A running server: `origin`, `api(method, path, body)`, `recording()`, `upload()`, `link()`, `settings()`, `expireAudio()`, `stop()`.
  * With `https` it is reached over that; with `invite`, a mail address, `invitation` is the link for an administrator.
  */
 export async function start({ https: secure = false, invite } = {}) {
@@ -115,7 +115,7 @@ export async function start({ https: secure = false, invite } = {}) {
       method,
       headers: {
         authorization: `Bearer ${key}`,
-        ...(body === undefined ? {} : { "content-type": raw ? "audio/wav" : "application/json" }),
+        ...(body === undefined ? {} : { "content-type": raw ? "application/octet-stream" : "application/json" }),
         ...headers,
       },
       body: body === undefined || raw ? body : JSON.stringify(body),
@@ -136,10 +136,12 @@ export async function start({ https: secure = false, invite } = {}) {
       const present = await api("GET", path);
       await api("PUT", path, document, { "if-match": present.headers.get("etag") });
     },
-    async recording(seconds = 90) {
-      const audio = wav(seconds);
+    recording(seconds = 90) {
+      return this.upload(wav(seconds), "audio/wav", seconds);
+    },
+    async upload(audio, type, seconds = 3) {
       const made = await api("POST", "/recordings", {
-        call_id: "call-1042", started_at: "2026-01-31T08:15:09Z", duration: seconds, content_type: "audio/wav",
+        call_id: "call-1042", started_at: "2026-01-31T08:15:09Z", duration: seconds, content_type: type,
         size: audio.length, sha256: createHash("sha256").update(audio).digest("hex"), from: "+14155550123",
       });
       const { url, headers } = made.json.upload;

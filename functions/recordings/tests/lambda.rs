@@ -24,6 +24,7 @@ fn every_event_is_answered_as_it_should_be() {
             keyed("link.apigw.json"),
             keyed("audio.apigw.json"),
             keyed("play.apigw.json"),
+            keyed("redact.apigw.json"),
             always("broken-no-key.apigw.json", Problem(401, "unauthenticated")),
             always(
                 "broken-method.apigw.json",
@@ -49,6 +50,11 @@ fn every_event_is_answered_as_it_should_be() {
                     "059f36b4-87a3-44ab-83d2-661970000000",
                     "059f36b4-87a3-44ab-83d2-661970000001",
                 ]),
+            ),
+            (
+                "redactions.sqs.json",
+                Failed(&[]),
+                Failed(&["059f36b4-87a3-44ab-83d2-661970000000"]),
             ),
             // The sixth is a text of nobody's, which no retry mends.
             (

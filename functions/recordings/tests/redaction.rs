@@ -5,13 +5,14 @@ use std::sync::Arc;
 use ringfence_domain::{
     App,
     access::{Owner, Scope},
+    keyspace,
     recording::RecordingConsumer,
 };
 use ringfence_ports::{
-    Consumer, Received, StoreError,
+    Consumer, Op, Put, Received, StoreError, Unit, When,
     contract::{Fault, Faulty},
 };
-use ringfence_test_support::{Response, TestApp, sha256_hex, wav};
+use ringfence_test_support::{Receiver, Response, TestApp, sha256_hex, wav};
 use ringfence_webhook::{Policy, Sender, target::SystemResolver};
 use serde_json::{Value, json};
 
@@ -34,6 +35,7 @@ impl World {
             .merge(ringfence_recordings::router())
             .merge(ringfence_deletion::router())
             .merge(ringfence_playback::router())
+            .merge(ringfence_activities::router())
             .merge(ringfence_settings::router());
         let test = TestApp::new().await.serving(routes);
         test.blobs.keep_versions();
@@ -214,6 +216,53 @@ async fn links_made_before_play_the_copy_and_the_callback_tells_of_it() {
 }
 
 #[tokio::test]
+async fn whoever_fetched_the_recording_is_told_to_fetch_it_anew() {
+    let world = World::new("client").await;
+    let receiver = Receiver::start().await;
+    let at = world.path("/settings/callbacks");
+    let document = json!({"cdr": {"url": receiver.url()}});
+    let headers = [("if-match", "\"0\"")];
+    let saved = world
+        .test
+        .request_as(Some(&world.test.key), "PUT", &at, &headers, document)
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.json);
+    receiver.take();
+    world.redact(second_to_third()).await;
+    let posts = receiver.posts();
+    assert_eq!(posts.len(), 1, "told once");
+    let body = posts[0].json();
+    assert_eq!(body["type"], "recording.available");
+    assert_eq!(body["data"]["recording"]["redacted"], true);
+    let url = body["data"]["recording"]["url"].as_str().unwrap();
+    let played = world
+        .test
+        .request_as(None, "GET", &format!("{url}/audio"), &[], Value::Null)
+        .await;
+    assert_eq!(played.bytes, silenced(&wav(10), 2..3));
+    let call = world.call("GET", "/calls/call-1042", Value::Null).await;
+    assert_eq!(
+        call.json["data"]["recording"]["redacted"], true,
+        "{}",
+        call.json
+    );
+}
+
+#[tokio::test]
+async fn what_is_put_again_by_an_old_upload_link_does_not_stay() {
+    let world = World::new("provider").await;
+    let own = world.test.blobs.keys()[0].clone();
+    world.redact(second_to_third()).await;
+    world.test.blobs.insert(&own, "audio/wav", wav(10));
+    let again = world
+        .call("POST", &world.at("/complete"), Value::Null)
+        .await;
+    assert_eq!(again.status, 200, "{}", again.json);
+    assert_eq!(world.test.blobs.keys().len(), 1);
+    assert_eq!(world.hear("/audio").await, silenced(&wav(10), 2..3));
+}
+
+#[tokio::test]
 async fn an_original_is_kept_for_those_who_may_delete_it() {
     for encryption in ["provider", "client"] {
         let world = World::new(encryption).await;
@@ -276,6 +325,42 @@ async fn one_that_keeps_nothing_takes_what_an_earlier_one_kept() {
     world.redact(second_to_third()).await;
     assert_eq!(world.test.blobs.keys().len(), 1);
     assert_eq!(world.shown().await["has_original"], false);
+}
+
+#[tokio::test]
+async fn every_format_that_is_taken_is_redacted() {
+    for (name, content_type) in [
+        ("mono-8.mp3", "audio/mpeg"),
+        ("speech_fec.opus", "audio/ogg"),
+        ("mono-8.flac", "audio/flac"),
+        // With its index behind the audio, and before it.
+        ("mono.m4a", "audio/mp4"),
+        ("stereo.m4a", "audio/mp4"),
+    ] {
+        let file = format!(
+            "{}/../../shared/audio/tests/samples/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let audio = std::fs::read(file).unwrap();
+        let world = World::of("client", content_type, audio.clone()).await;
+        let order = json!({"spans": [{"start_ms": 500, "end_ms": 900}]});
+        let done = world.redact(order).await;
+        assert_eq!(done["state"], "done", "{name}: {done}");
+        let silenced = done["silenced_ms"].as_u64().unwrap();
+        assert!((400..1_100).contains(&silenced), "{name}: {silenced}");
+        let heard = world.hear("/audio").await;
+        assert_ne!(heard, audio, "{name}");
+        assert_eq!(world.shown().await["content_type"], content_type);
+        assert_eq!(world.test.blobs.keys().len(), 1);
+        // It is audio of that kind again.
+        let again = json!({"spans": [{"start_ms": 100, "end_ms": 200}]});
+        assert_eq!(world.redact(again).await["state"], "done", "{name}");
+        let mut tone = second_to_third();
+        tone["replacement"] = "tone".into();
+        let refused = world.order(tone).await;
+        assert_eq!(refused.status, 400, "{name}");
+        assert_eq!(refused.json["errors"][0]["field"], "replacement");
+    }
 }
 
 #[tokio::test]
@@ -453,6 +538,34 @@ async fn whatever_call_of_the_stores_fails_it_is_done_in_the_end_and_once() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn one_whose_message_was_lost_is_found_again() {
+    let world = World::new("client").await;
+    let ordered = world.order(second_to_third()).await;
+    // Its message comes while there is nothing to do, and does not come again.
+    let table = &world.test.app.table;
+    let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());
+    let row = table.get(&key).await.unwrap().unwrap();
+    let commit = async |op| {
+        let unit = Unit {
+            ops: vec![op],
+            sends: Vec::new(),
+        };
+        table.commit(unit).await.unwrap();
+    };
+    commit(Op::Delete(key.clone(), When::Present)).await;
+    world.test.drain().await;
+    commit(Op::Put(Put {
+        index: row.index,
+        ..Put::new(key, row.doc, When::Absent)
+    }))
+    .await;
+    world.test.after(std::time::Duration::from_mins(29)).await;
+    assert_eq!(world.read(&ordered).await["state"], "running");
+    world.test.after(std::time::Duration::from_mins(2)).await;
+    assert_eq!(world.read(&ordered).await["state"], "done");
 }
 
 #[tokio::test]

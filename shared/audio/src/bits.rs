@@ -45,6 +45,22 @@ impl<'a> BitReader<'a> {
         Some(())
     }
 
+    /// How many zeros stand before the next one, which is taken too; `None` if there is none.
+    pub(crate) fn unary(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        loop {
+            let byte = *self.bytes.get(self.at / 8)?;
+            let skip = u32::try_from(self.at % 8).ok()?;
+            let leading = (byte << skip).leading_zeros();
+            if leading < 8 {
+                self.at += usize::try_from(leading).ok()? + 1;
+                return Some(zeros + leading);
+            }
+            zeros += 8 - skip;
+            self.at += 8 - self.at % 8;
+        }
+    }
+
     /// How many bits were read.
     pub(crate) fn position(&self) -> usize {
         self.at
@@ -125,6 +141,15 @@ mod tests {
         assert_eq!(bits.read(1), Some(1));
         assert_eq!(bits.read(0), Some(0));
         assert_eq!(bits.read(1), None);
+    }
+
+    #[test]
+    fn zeros_are_counted_to_the_next_one() {
+        let mut bits = BitReader::new(&[0b1010_0000, 0, 0b0001_0110, 0]);
+        for zeros in [0, 1, 16, 1, 0] {
+            assert_eq!(bits.unary(), Some(zeros));
+        }
+        assert_eq!(bits.unary(), None);
     }
 
     proptest! {

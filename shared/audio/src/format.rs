@@ -1,6 +1,6 @@
 //! What a file is, by its first bytes: whoever sends one may say anything of it.
 
-mod mp4;
+pub(crate) mod mp4;
 
 /// How many bytes of a file decide what it is. Chunks that stand before the format of a WAV (`JUNK`,
 /// `bext`) are a kilobyte or less.

@@ -336,8 +336,10 @@ impl Audio {
         if side.main_data_begin > main_start {
             self.dropped += 1;
         }
-        // What stands between two frames' parts (ancillary data) is the first one's.
-        self.settle(part.start);
+        // What stands between two frames' parts (ancillary data) is the first one's. Where this one's begins within the
+        // other's, nobody can tell.
+        let is_within = self.open.is_some_and(|open| part.start < open);
+        self.settle(if is_within { main_start } else { part.start });
         self.give_out(main_start.saturating_sub(header.reservoir()), copy);
         let is_silenced = self.is_silenced();
         // It has its part where others had theirs: as nothing is left of that, so is nothing of this one.
@@ -529,13 +531,12 @@ const JUNK: RedactionError =
 /// What begins with these bytes.
 fn next(bytes: &[u8]) -> Result<Next, RedactionError> {
     match bytes {
-        [0xff, second, third, fourth, ..] => {
-            header([*second, *third, *fourth]).map(|header| Next::Frame(header))
-        }
+        [0xff, second, third, fourth, ..] => header([*second, *third, *fourth]).map(Next::Frame),
         // ID3v1's extended tag, and ID3v1.
         [b'T', b'A', b'G', b'+', ..] => Ok(Next::Tag(227)),
         [b'T', b'A', b'G', _, ..] => Ok(Next::Tag(128)),
-        [b'I', b'D', b'3', version, revision, flags, size @ ..] if size.len() >= 4 => {
+        [b'I', b'D', b'3', version, revision, flags, a, b, c, d, ..] => {
+            let size = [*a, *b, *c, *d];
             let is_valid = *version < 0xff && *revision < 0xff;
             if !is_valid || size.iter().any(|byte| *byte >= 0x80) {
                 return Err(JUNK);
@@ -721,4 +722,234 @@ fn crc16_arc(bytes: &[u8]) -> u16 {
 
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Span;
+
+    const STEREO_44: &[u8] = include_bytes!("../tests/samples/stereo-44.mp3");
+    const MONO_44: &[u8] = include_bytes!("../tests/samples/mono-44.mp3");
+    const STEREO_22: &[u8] = include_bytes!("../tests/samples/stereo-22.mp3");
+    const MONO_8: &[u8] = include_bytes!("../tests/samples/mono-8.mp3");
+
+    fn spans(start_ms: u64, end_ms: u64) -> Spans {
+        Spans::new(vec![Span { start_ms, end_ms }]).unwrap()
+    }
+
+    fn redact(file: &[u8], spans: Spans) -> Vec<u8> {
+        let mut mp3 = Mp3::new(spans);
+        let mut copy = Vec::new();
+        mp3.push(file, &mut copy).unwrap();
+        mp3.finish(&mut copy).unwrap();
+        copy
+    }
+
+    /// The frames of a file that may begin with an `ID3v2` tag.
+    fn frames(file: &[u8]) -> Vec<(Header, &[u8])> {
+        let mut rest = match next(file) {
+            Ok(Next::Tag(length)) => &file[usize::try_from(length).unwrap()..],
+            _ => file,
+        };
+        let mut frames = Vec::new();
+        while let Some([0xff, bytes @ ..]) = rest.first_chunk::<4>() {
+            let header = header(*bytes).unwrap();
+            let (frame, after) = rest.split_at(header.length);
+            frames.push((header, frame));
+            rest = after;
+        }
+        assert!(frames.len() > 50);
+        frames
+    }
+
+    #[test]
+    fn exactly_the_bits_of_silent_frames_are_gone() {
+        for file in [STEREO_44, MONO_44, STEREO_22, MONO_8] {
+            let copy = redact(file, spans(700, 1_000));
+            let (before, after) = (frames(file), frames(&copy));
+            let main = |frames: &[(Header, &[u8])]| -> Vec<u8> {
+                let main = frames
+                    .iter()
+                    .map(|(header, frame)| &frame[header.main_at()..]);
+                main.collect::<Vec<_>>().concat()
+            };
+            let (main_before, main_after) = (main(&before), main(&after));
+            let mut at = 0;
+            let (mut silent, mut earlier) = (0, 0);
+            for ((header, before), (_, after)) in before.iter().zip(&after) {
+                let (old, new) = (
+                    side_info(before, *header).unwrap(),
+                    side_info(after, *header).unwrap(),
+                );
+                assert_eq!(old.main_data_begin, new.main_data_begin);
+                let begin = usize::try_from(old.main_data_begin).unwrap();
+                let length = usize::try_from(old.bits.div_ceil(8)).unwrap();
+                let part = at - begin..at - begin + length;
+                if new.bits == 0 && old.bits > 0 {
+                    silent += 1;
+                    earlier += usize::from(begin > 0);
+                    assert!(main_after[part].iter().all(|byte| *byte == 0));
+                } else {
+                    assert_eq!(main_before[part.clone()], main_after[part]);
+                }
+                at += header.length - header.main_at();
+            }
+            assert!(silent > 5);
+            // The constant rates have some in the reservoir, which is what all this is about.
+            assert!(earlier > 2);
+        }
+    }
+
+    #[test]
+    fn no_frame_is_heard_whose_bits_were_taken() {
+        let frames = frames(MONO_44);
+        let side = |at: usize| side_info(frames[at].1, frames[at].0).unwrap();
+        let mut joined = 0;
+        // The frame `second`, behind a cut, has its part where that of `first - 1` is.
+        for first in 30..50 {
+            let seconds = 50..frames.len() - 30;
+            let Some(second) = seconds
+                .into_iter()
+                .find(|second| side(*second).main_data_begin > side(first).main_data_begin + 20)
+            else {
+                continue;
+            };
+            joined += 1;
+            let all = [&frames[..first], &frames[second..]].concat();
+            let file: Vec<u8> = all.iter().flat_map(|frame| frame.1).copied().collect();
+            // To either side of the cut, and over it.
+            let cut = first as u64 * 1_152_000 / 44_100;
+            for (start, end) in [
+                (cut - 300, cut - 60),
+                (cut - 20, cut),
+                (cut + 40, cut + 300),
+            ] {
+                let copy = redact(&file, spans(start, end));
+                let (mut old, mut new): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+                let mut heard = Vec::new();
+                let mut rest = copy.as_slice();
+                for (header, before) in &all {
+                    let (after, more) = rest.split_at(header.length);
+                    rest = more;
+                    let side = side_info(after, *header).unwrap();
+                    let begin = old.len() - usize::try_from(side.main_data_begin).unwrap();
+                    let length = usize::try_from(side.bits.div_ceil(8)).unwrap();
+                    heard.push(begin..begin + length);
+                    old.extend(&before[header.main_at()..]);
+                    new.extend(&after[header.main_at()..]);
+                }
+                assert_ne!(old, new);
+                for part in heard {
+                    assert_eq!(old[part.clone()], new[part]);
+                }
+            }
+        }
+        assert!(joined > 3, "{joined}");
+    }
+
+    #[test]
+    fn of_a_file_that_is_all_silent_only_the_lengths_are_left() {
+        let copy = redact(STEREO_44, spans(0, 60_000));
+        for (header, frame) in frames(&copy).into_iter().skip(1) {
+            let side = &frame[header.side_at()..header.main_at()];
+            assert_eq!(side[1] & 0x7f, 0);
+            assert!(side[2..].iter().all(|byte| *byte == 0));
+            assert!(frame[header.main_at()..].iter().all(|byte| *byte == 0));
+        }
+        // The tag behind it is no audio.
+        assert_eq!(copy[copy.len() - 128..], STEREO_44[STEREO_44.len() - 128..]);
+    }
+
+    #[test]
+    fn checks_are_right_afterwards() {
+        let copy = redact(STEREO_44, spans(700, 1_000));
+        for (header, frame) in frames(&copy).into_iter().skip(1) {
+            assert!(header.is_protected);
+            let crc = crc16(crc16(0xffff, &frame[2..4]), &frame[6..header.main_at()]);
+            assert_eq!(be16(frame, 4), Some(crc));
+        }
+        for (file, copy) in [
+            (STEREO_44, copy),
+            (MONO_8, redact(MONO_8, spans(700, 1_000))),
+        ] {
+            let (header, old) = frames(file)[0];
+            let new = frames(&copy)[0].1;
+            let lame = file_header(old, header).unwrap().lame.unwrap();
+            assert_eq!(&old[lame..lame + 4], b"LAME");
+            assert_eq!(be16(old, lame + 34), Some(crc16_arc(&old[..lame + 34])));
+            assert_ne!(be16(old, lame + 32), Some(0));
+            assert_eq!(be16(new, lame + 34), Some(crc16_arc(&new[..lame + 34])));
+            assert_eq!(be16(new, lame + 32), Some(0));
+        }
+    }
+
+    #[test]
+    fn the_header_of_a_file_is_no_audio() {
+        let (header, first) = frames(MONO_44)[0];
+        let mut vbri = first.to_vec();
+        vbri[4..].fill(0);
+        vbri[36..44].copy_from_slice(b"VBRI\0\x01\x04\x89");
+        let info = file_header(&vbri, header).unwrap();
+        assert_eq!((info.delay, info.lame), (0x489, None));
+        let file = [&vbri, MONO_44].concat();
+        let mut mp3 = Mp3::new(spans(0, 60_000));
+        let mut copy = Vec::new();
+        mp3.push(&file, &mut copy).unwrap();
+        let redacted = mp3.finish(&mut copy).unwrap();
+        assert_eq!(redacted.duration_ms, 3_030);
+        assert_eq!(redacted.silenced_ms, 3_031);
+        assert_eq!(copy[..vbri.len()], vbri);
+        // One that is heard by who does not know it is audio too.
+        let mut heard = vbri.clone();
+        heard[7] = 0xff;
+        let copy = redact(&[&heard, MONO_44].concat(), spans(0, 100));
+        assert!(copy[6..vbri.len()].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn no_more_is_held_than_the_reservoir_reaches() {
+        let frames = frames(STEREO_44);
+        let audio: Vec<u8> = frames[1..]
+            .iter()
+            .flat_map(|frame| frame.1)
+            .copied()
+            .collect();
+        let mut mp3 = Mp3::new(
+            Spans::new(
+                (0..1_000)
+                    .map(|at| Span {
+                        start_ms: at * 2_500,
+                        end_ms: at * 2_500 + 900,
+                    })
+                    .collect(),
+            )
+            .unwrap(),
+        );
+        let mut copy = Vec::new();
+        let (mut given, mut taken) = (0, 0);
+        while taken < 20_000_000 {
+            mp3.push(&audio, &mut copy).unwrap();
+            taken += audio.len();
+            given += copy.len();
+            copy.clear();
+            assert!(mp3.held() < 4_096);
+            assert_eq!(taken - given, mp3.held());
+        }
+        // The smallest frames there are: 24 bytes, one of them main data.
+        let mut frame = vec![0xff, 0xf2, 0x14, 0x00];
+        frame.resize(24, 0);
+        let mut mp3 = Mp3::new(spans(0, 60_000));
+        for _ in 0..20_000 {
+            mp3.push(&frame, &mut copy).unwrap();
+            assert!(mp3.held() <= 256 * 24);
+        }
+        // Tags, without end.
+        let mut tag = b"TAG".to_vec();
+        tag.resize(128, 0);
+        for _ in 0..1_000 {
+            mp3.push(&tag, &mut copy).unwrap();
+            assert!(mp3.held() <= 256 * 24 + MAX_HELD_OTHER);
+        }
+    }
 }

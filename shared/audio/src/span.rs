@@ -101,6 +101,27 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
+    /// All samples of ranges in any order, which may overlap.
+    pub(crate) fn union(mut ranges: Vec<Range>) -> Self {
+        ranges.sort_by_key(|range| (range.start, range.end));
+        let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        Self {
+            ranges: merged,
+            next: 0,
+        }
+    }
+
+    /// In order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> + '_ {
+        self.ranges.iter().copied()
+    }
+
     /// The first range that ends after sample `at`. `at` never goes back.
     pub(crate) fn ahead(&mut self, at: u64) -> Option<Range> {
         while let Some(range) = self.ranges.get(self.next) {
@@ -110,6 +131,13 @@ impl Samples {
             self.next += 1;
         }
         None
+    }
+
+    /// Whether one of them has a sample of `start..end`.
+    pub(crate) fn touch(&self, start: u64, end: u64) -> bool {
+        // In order of their starts and of their ends.
+        let next = self.ranges.partition_point(|range| range.end <= start);
+        self.ranges.get(next).is_some_and(|range| range.start < end)
     }
 
     /// Where the last range begins.
@@ -153,6 +181,23 @@ mod tests {
         assert_eq!(samples.ahead(0), Some(Range { start: 11, end: 23 }));
         assert_eq!(samples.ahead(22), Some(Range { start: 11, end: 23 }));
         assert_eq!(samples.ahead(23), None);
+    }
+
+    #[test]
+    fn a_sample_of_a_range_is_enough_to_touch_it() {
+        let spans = Spans::new(vec![span(10, 20), span(30, 31)]).unwrap();
+        let samples = spans.in_samples(1_000);
+        for (start, end, touches) in [
+            (0, 10, false),
+            (0, 11, true),
+            (19, 20, true),
+            (20, 30, false),
+            (20, 31, true),
+            (31, 900, false),
+            (15, 15, true),
+        ] {
+            assert_eq!(samples.touch(start, end), touches, "{start} to {end}");
+        }
     }
 
     proptest! {

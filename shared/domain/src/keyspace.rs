@@ -382,10 +382,13 @@ pub fn listen(recording: &str, listen: &str) -> Key {
     Key::new(format!("heard/{recording}"), sort)
 }
 
+/// How the partitions of redactions begin.
+pub(crate) const REDACTIONS_PREFIX: &str = "redactions/";
+
 /// A redaction of a recording; the id sorts by time.
 pub fn redaction(recording: &str, redaction: &str) -> Key {
     let sort = if redaction.is_empty() { "-" } else { redaction };
-    Key::new(format!("redactions/{recording}"), sort)
+    Key::new(format!("{REDACTIONS_PREFIX}{recording}"), sort)
 }
 
 /// Counts attempts at a PIN in one window of time. `scope` is an address, a recording or an account.

@@ -29,6 +29,10 @@ use utoipa::ToSchema;
 
 /// A recording as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
 pub(crate) struct RecordingBody {
     id: String,
     account_id: String,

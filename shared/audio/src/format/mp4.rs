@@ -4,9 +4,9 @@ use super::Look;
 
 /// A box that begins at the start of `bytes`: its name, its content as far as it is there, and its whole
 /// length, which may lie beyond.
-struct Found<'a> {
-    name: [u8; 4],
-    content: &'a [u8],
+pub(crate) struct Found<'a> {
+    pub(crate) name: [u8; 4],
+    pub(crate) content: &'a [u8],
     length: u64,
     is_whole: bool,
 }
@@ -37,7 +37,7 @@ fn found(bytes: &[u8]) -> Option<Found<'_>> {
 }
 
 /// The boxes that `bytes` are, all of them whole; one that is not ends the row with `None`.
-fn boxes(bytes: &[u8]) -> impl Iterator<Item = Option<Found<'_>>> {
+pub(crate) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Option<Found<'_>>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -53,7 +53,7 @@ fn boxes(bytes: &[u8]) -> impl Iterator<Item = Option<Found<'_>>> {
 }
 
 /// The content of the first box of that name.
-fn child(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
+pub(crate) fn child(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     boxes(bytes)
         .map_while(|found| found)
         .find(|found| found.name == name)

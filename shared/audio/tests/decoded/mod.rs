@@ -42,7 +42,7 @@ impl Decoded {
                 &AudioDecoderOptions::default().gapless(false).verify(true),
             )
             .expect("a decoder");
-        let mut decoded = Self {
+        let mut heard = Self {
             rate: 0,
             channels: 0,
             samples: Vec::new(),
@@ -55,14 +55,14 @@ impl Decoded {
             }
             match decoder.decode(&packet) {
                 Ok(buffer) => {
-                    decoded.rate = buffer.spec().rate();
-                    decoded.channels = buffer.spec().channels().count();
+                    heard.rate = buffer.spec().rate();
+                    heard.channels = buffer.spec().channels().count();
                     samples.resize(buffer.samples_interleaved(), 0.0);
                     buffer.copy_to_slice_interleaved(&mut samples);
-                    let silence = decoded.samples.len() + missed * samples.len();
-                    decoded.samples.resize(silence, 0.0);
+                    let silence = heard.samples.len() + missed * samples.len();
+                    heard.samples.resize(silence, 0.0);
                     missed = 0;
-                    decoded.samples.extend_from_slice(&samples);
+                    heard.samples.extend_from_slice(&samples);
                 }
                 Err(Error::DecodeError(_)) => missed += 1,
                 Err(error) => panic!("{error}"),
@@ -73,7 +73,7 @@ impl Decoded {
             Some(false),
             "the file's own checksum"
         );
-        decoded
+        heard
     }
 
     /// How many moments there are.
@@ -84,18 +84,5 @@ impl Decoded {
     /// All channels of the moments of a range.
     pub fn between(&self, range: std::ops::Range<usize>) -> &[f32] {
         &self.samples[range.start * self.channels..range.end.min(self.len()) * self.channels]
-    }
-
-    /// The moments from the first one that differs from `other`'s to the last one that does.
-    pub fn differs(&self, other: &Self) -> Option<std::ops::Range<usize>> {
-        assert_eq!(
-            (self.rate, self.channels, self.len()),
-            (other.rate, other.channels, other.len())
-        );
-        let differs = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits() && a != b;
-        let both = || self.samples.iter().zip(&other.samples);
-        let first = both().position(differs)?;
-        let last = self.samples.len() - 1 - both().rev().position(differs)?;
-        Some(first / self.channels..last / self.channels + 1)
     }
 }

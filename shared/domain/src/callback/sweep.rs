@@ -1,5 +1,5 @@
 //! What a clock sets off: every minute, deliveries whose due time has come go back into the queue, and so
-//! do the steps of jobs, exports and the notices whose message was lost or whose time has come; and what an owner's
+//! do the steps of jobs, and the exports, redactions and notices whose message was lost or whose time has come; and what an owner's
 //! retention ends begins to be deleted.
 
 use ringfence_ports::{Op, Query, StoreError, Unit};
@@ -11,6 +11,7 @@ use crate::{
     export::Export,
     keyspace::{self, SHARDS},
     notification,
+    redaction::Redaction,
 };
 
 /// How many due deliveries one sweep queues of each shard; what is left is for the next.
@@ -56,6 +57,8 @@ impl App {
                     Deletion::again(row, now)?
                 } else if row.key.pk.starts_with(keyspace::EXPORTS_PREFIX) {
                     Export::again(row, now)?
+                } else if row.key.pk.starts_with(keyspace::REDACTIONS_PREFIX) {
+                    Redaction::again(row, now)?
                 } else if row.key.pk.starts_with(keyspace::NOTICES_PREFIX) {
                     notification::again(row, now)?
                 } else {

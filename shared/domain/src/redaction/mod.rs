@@ -16,9 +16,9 @@ mod stream;
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ringfence_audio::{AudioFormat, RedactionError as AudioError, Replacement, Span, Spans};
-use ringfence_ports::{KeysError, Message, Op, Position, Put, Query, StoreError, Unit, When};
+use ringfence_ports::{KeysError, Message, Op, Position, Put, Query, Row, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -34,6 +34,9 @@ use crate::{
 
 /// How many redactions of one recording may be under way.
 pub const MAX_RUNNING: usize = 8;
+
+/// How long a redaction may take before its message counts as lost. Copying the largest audio takes minutes.
+const GRACE: SignedDuration = SignedDuration::from_mins(30);
 
 /// How a redaction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,9 +170,25 @@ pub(crate) struct RedactionMessage {
 }
 
 impl Redaction {
-    fn put(&self, when: When) -> Result<Put, StoreError> {
+    /// The write of this state. While it is under way it has a due time, at which `sweep` sends its message
+    /// again.
+    fn put(&self, now: Timestamp, when: When) -> Result<Put, StoreError> {
+        let due = (self.state == State::Running)
+            .then(|| keyspace::due(now.checked_add(GRACE).unwrap_or(now), &self.id));
         let key = keyspace::redaction(&self.recording, &self.id);
-        Ok(Put::new(key, to_doc(self)?, when))
+        Ok(Put {
+            index: [None, due],
+            ..Put::new(key, to_doc(self)?, when)
+        })
+    }
+
+    /// The write that puts off the due time of a redaction in a row, and sends its message again.
+    pub(crate) fn again(row: &Row, now: Timestamp) -> Result<Unit, StoreError> {
+        let redaction: Self = parse_doc(&row.doc)?;
+        Ok(Unit {
+            ops: vec![Op::Put(redaction.put(now, When::Version(row.version))?)],
+            sends: vec![redaction.message()?],
+        })
     }
 
     fn message(&self) -> Result<Message, StoreError> {
@@ -309,7 +328,7 @@ impl App {
             after: redaction.recorded(),
         };
         let unit = Unit {
-            ops: vec![Op::Put(redaction.put(When::Absent)?)],
+            ops: vec![Op::Put(redaction.put(now, When::Absent)?)],
             sends: vec![redaction.message()?],
         };
         self.commit_change(account, actor, change, unit).await?;

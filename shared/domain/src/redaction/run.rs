@@ -1,6 +1,7 @@
 //! A redaction behind its order.
 
-use ringfence_audio::Redactor;
+use futures_util::StreamExt as _;
+use ringfence_audio::{AudioFormat, Redactor, Survey, Surveyed};
 use ringfence_ports::{BlobError, BlobMeta, KeysError, Op, StoreError, Unit, When};
 use serde_json::json;
 
@@ -148,10 +149,13 @@ impl App {
         recording: &Recording,
         after: &mut Recording,
     ) -> Result<Copied, RedactionError> {
-        let redactor = Redactor::new(
-            format(recording)?,
+        let format = format(recording)?;
+        let surveyed = self.survey(recording, format).await?;
+        let redactor = Redactor::with_survey(
+            format,
             redaction.spans()?,
             redaction.replacement(),
+            surveyed,
         )?;
         let audio = self.read_audio(recording).await?;
         let (copy, ending) = Redacting::new(audio, redactor);
@@ -192,6 +196,24 @@ impl App {
         Ok(copied)
     }
 
+    /// Reads as much of the audio as must be known before its spans can be silenced: of most formats nothing.
+    async fn survey(
+        &self,
+        recording: &Recording,
+        format: AudioFormat,
+    ) -> Result<Surveyed, RedactionError> {
+        let mut survey = Survey::new(format);
+        if !survey.is_done() {
+            let mut audio = self.read_audio(recording).await?;
+            while !survey.is_done()
+                && let Some(part) = audio.next().await
+            {
+                survey.push(&part.map_err(RecordingError::from)?)?;
+            }
+        }
+        Ok(survey.finish()?)
+    }
+
     /// Puts the copy in the place of the audio. `false`: it is to be looked at again.
     async fn replace(
         &self,
@@ -208,7 +230,7 @@ impl App {
         let mut unit = Unit {
             ops: vec![
                 Op::Put(after.put(When::Version(at))?),
-                Op::Put(redaction.put(When::Version(version))?),
+                Op::Put(redaction.put(self.clock.now(), When::Version(version))?),
                 seen.unmoved(account),
             ],
             sends: Vec::new(),
@@ -257,7 +279,9 @@ impl App {
     /// Writes the redaction's row. `false`: somebody else did.
     async fn note(&self, redaction: &Redaction, version: u64) -> Result<bool, StoreError> {
         let unit = Unit {
-            ops: vec![Op::Put(redaction.put(When::Version(version))?)],
+            ops: vec![Op::Put(
+                redaction.put(self.clock.now(), When::Version(version))?,
+            )],
             sends: Vec::new(),
         };
         match self.table.commit(unit).await {
@@ -358,6 +382,7 @@ fn told(error: &RedactionError) -> Option<&'static str> {
     use ringfence_audio::RedactionError as Audio;
     match error {
         RedactionError::Audio(Audio::Damaged(what) | Audio::Unsupported(what)) => Some(what),
+        RedactionError::Audio(Audio::NotSurveyed) => Some("Its index does not fit its audio."),
         RedactionError::Audio(Audio::PastEnd { .. }) => {
             Some("A span begins past the end of the audio.")
         }
