@@ -1,6 +1,7 @@
 """The template, deployed: from the FreeSWITCH event at the gateway to the receiver that verifies it, by the
 real binaries, each with its role's permissions and no others."""
 
+import csv
 import hashlib
 import io
 import json
@@ -465,6 +466,7 @@ class Deployed(unittest.TestCase):
             "call": self.ask("GET", recording)["call_id"],
             "callback": "cdr",
             "deletion": dry["id"],
+            "export": self.ask("POST", f"{self.account}/exports", {"kind": "recordings"}, 202)["id"],
             "delivery": delivery["id"],
             "group": self.ask("POST", f"{agency}/access-groups", {"name": "Group"}, 201)["id"],
             "hold": self.ask("POST", f"{self.account}/holds", {"call_id": "another", "reason": "Case 7"}, 201)["id"],
@@ -506,6 +508,33 @@ class Deployed(unittest.TestCase):
         denied = [line for line in self.deployment.complaints() if "AccessDenied" in line and known["account"] in line]
         self.assertEqual(denied, [])
 
+    def test_recordings_are_exported_with_links_and_the_file_goes_with_every_version(self):
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        account = self.account.removeprefix("/v1/accounts/")
+
+        def stored():
+            listed = s3.list_object_versions(Bucket=bucket, Prefix=f"exports/{account}/")
+            return [one["Key"] for one in listed.get("Versions", []) + listed.get("DeleteMarkers", [])]
+
+        recording = self.put(wav(2))
+        wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=30)
+        order = {"kind": "recordings", "from_date": "2026-01-01", "to_date": "2026-03-01", "links": True}
+        export = f"{self.account}/exports/" + self.ask("POST", f"{self.account}/exports", order, 202)["id"]
+        done = wait_for("the export", lambda: (found := self.ask("GET", export))["state"] == "done" and found)
+        status, headers, file = http("GET", done["download"])
+        self.assertEqual((status, len(file)), (200, done["size"]))
+        self.assertIn("attachment", headers["content-disposition"])
+        [row] = csv.DictReader(io.StringIO(file.decode()))
+        self.assertEqual(row["id"], recording.rpartition("/")[2])
+        link = urllib.parse.urlsplit(row["link"])
+        self.assertEqual(link.hostname, urllib.parse.urlsplit(self.deployment.outputs["Url"]).hostname)
+        knock = {"accept": "application/json"}
+        self.assertEqual(self.deployment.request("GET", link.path, None, knock, key="")[0], 200)
+        self.ask("DELETE", export, None, 204)
+        self.assertEqual(self.deployment.request("GET", link.path, None, knock, key="")[0], 410)
+        wait_for("the file to go", lambda: not stored())
+        self.ask("GET", export, None, 404)
+
     def test_recordings_are_deleted_with_every_version_and_a_receipt_but_not_under_a_hold(self):
         bucket, s3 = self.deployment.physical["Bucket"], client("s3")
         account = self.account.removeprefix("/v1/accounts/")
@@ -530,7 +559,7 @@ class Deployed(unittest.TestCase):
         time.sleep(3)
         self.assertEqual(len(stored()), 2)
         again()
-        put_queues_forward(400)
+        put_queues_forward(5500)
         done = wait_for("the deletion", lambda: (found := self.ask("GET", job))["state"] == "done" and found, seconds=60)
         receipt = done["receipt"]
         if receipt["failed"]:
