@@ -14,7 +14,7 @@ import translation
 
 ROOT = pathlib.Path(__file__).parents[2]
 FUNCTIONS = {
-    "activities", "callbacks", "deletion", "dispatch", "history", "ingest", "jobs", "notices", "notify", "people",
+    "activities", "callbacks", "deletion", "dispatch", "exports", "history", "ingest", "jobs", "notices", "notify", "people",
     "playback", "recordings", "session", "settings", "sweep",
 }
 TEMPLATE = translation.translated()

@@ -93,6 +93,14 @@ for (const { name, type, margin } of FILES) {
     }
     // And the player of the page that the link opens.
     await page.goto(link);
+    assert.match(await page.innerText("main"), /Parts of this recording were made inaudible on purpose/);
+    if (process.env.RINGFENCE_SCREENSHOTS && type === "audio/wav") {
+      for (const [colorScheme, width] of [["light", 390], ["dark", 1280]]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 600 });
+        await page.screenshot({ path: `${process.env.RINGFENCE_SCREENSHOTS}/redacted-${colorScheme}-${width}.png` });
+      }
+    }
     await page.evaluate(() => document.querySelector("audio").play());
     const end = await page.waitForFunction(() => {
       const audio = document.querySelector("audio");

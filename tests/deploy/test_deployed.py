@@ -1,6 +1,7 @@
 """The template, deployed: from the FreeSWITCH event at the gateway to the receiver that verifies it, by the
 real binaries, each with its role's permissions and no others."""
 
+import csv
 import hashlib
 import io
 import json
@@ -350,6 +351,43 @@ class Deployed(unittest.TestCase):
         self.assertEqual((status, answer["status"]), (200, "available"), answer)
         self.assertEqual(hear(short, None)[2], audio)
 
+    def test_what_is_redacted_is_heard_no_more_and_kept_only_where_it_was_to_be(self):
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        account = self.account.removeprefix("/v1/accounts/")
+
+        def stored():
+            listed = s3.list_object_versions(Bucket=bucket)
+            return [one["Key"] for one in listed.get("Versions", []) + listed.get("DeleteMarkers", []) if account in one["Key"]]
+
+        def hear(path):
+            status, headers, heard = self.deployment.request("GET", path, headers={"range": "bytes=0-"})
+            if status == 302:
+                status, _, heard = http("GET", headers["location"], headers={"range": "bytes=0-"})
+            self.assertEqual(status, 206, heard)
+            return heard
+
+        audio = wav(3)
+        second = (len(audio) - 44) // 3
+        for count, encryption in enumerate(("provider", "client")):
+            self.change("recordings", {"access": "open", "encryption": encryption})
+            time.sleep(4)
+            recording = self.put(audio)
+            wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=40)
+            order = {"spans": [{"start_ms": 1000, "end_ms": 2000}], "keep_original": True}
+            redaction = f"{recording}/redactions/" + self.ask("POST", f"{recording}/redactions", order, 202)["id"]
+            done = wait_for(
+                "the redaction", lambda: (found := self.ask("GET", redaction))["state"] != "running" and found, seconds=40
+            )
+            self.assertEqual((done["state"], done["silenced_ms"]), ("done", 1000), done)
+            heard = hear(f"{recording}/audio")
+            self.assertEqual(heard[: 44 + second] + heard[44 + 2 * second :], audio[: 44 + second] + audio[44 + 2 * second :])
+            self.assertEqual(len(set(heard[44 + second : 44 + 2 * second])), 1)
+            self.assertEqual(hear(f"{recording}/original"), audio)
+            self.assertEqual(len(stored()), count + 2)
+            self.ask("DELETE", f"{recording}/original", None, 204)
+            self.assertEqual(len(stored()), count + 1)
+            self.assertEqual(hear(f"{recording}/audio"), heard)
+
     def test_what_is_no_audio_is_refused_and_removed_and_without_the_permission_it_stays_undecided(self):
         again = self.without("RecordingsRole", "Hear")
         recording = self.put(b"<html>no audio, whatever it is called</html>")
@@ -428,12 +466,14 @@ class Deployed(unittest.TestCase):
             "call": self.ask("GET", recording)["call_id"],
             "callback": "cdr",
             "deletion": dry["id"],
+            "export": self.ask("POST", f"{self.account}/exports", {"kind": "recordings"}, 202)["id"],
             "delivery": delivery["id"],
             "group": self.ask("POST", f"{agency}/access-groups", {"name": "Group"}, 201)["id"],
             "hold": self.ask("POST", f"{self.account}/holds", {"call_id": "another", "reason": "Case 7"}, 201)["id"],
             "job": self.ask("POST", f"{self.account}/callbacks/cdr/replay", replay, 202)["id"],
             "key": self.ask("POST", f"{self.account}/api-keys", new_key, 201)["id"],
             "link": link["id"],
+            "redaction": self.ask("POST", f"{recording}/redactions", {"spans": [{"start_ms": 0, "end_ms": 9}], "keep_original": True}, 202)["id"],
             "recording": recording.rpartition("/")[2],
             "seq": "1",
             "team": self.ask("POST", f"{self.account}/teams", {"name": "Team"}, 201)["id"],
@@ -468,6 +508,33 @@ class Deployed(unittest.TestCase):
         denied = [line for line in self.deployment.complaints() if "AccessDenied" in line and known["account"] in line]
         self.assertEqual(denied, [])
 
+    def test_recordings_are_exported_with_links_and_the_file_goes_with_every_version(self):
+        bucket, s3 = self.deployment.physical["Bucket"], client("s3")
+        account = self.account.removeprefix("/v1/accounts/")
+
+        def stored():
+            listed = s3.list_object_versions(Bucket=bucket, Prefix=f"exports/{account}/")
+            return [one["Key"] for one in listed.get("Versions", []) + listed.get("DeleteMarkers", [])]
+
+        recording = self.put(wav(2))
+        wait_for("the recording", lambda: self.ask("GET", recording)["status"] == "available", seconds=30)
+        order = {"kind": "recordings", "from_date": "2026-01-01", "to_date": "2026-03-01", "links": True}
+        export = f"{self.account}/exports/" + self.ask("POST", f"{self.account}/exports", order, 202)["id"]
+        done = wait_for("the export", lambda: (found := self.ask("GET", export))["state"] == "done" and found)
+        status, headers, file = http("GET", done["download"])
+        self.assertEqual((status, len(file)), (200, done["size"]))
+        self.assertIn("attachment", headers["content-disposition"])
+        [row] = csv.DictReader(io.StringIO(file.decode()))
+        self.assertEqual(row["id"], recording.rpartition("/")[2])
+        link = urllib.parse.urlsplit(row["link"])
+        self.assertEqual(link.hostname, urllib.parse.urlsplit(self.deployment.outputs["Url"]).hostname)
+        knock = {"accept": "application/json"}
+        self.assertEqual(self.deployment.request("GET", link.path, None, knock, key="")[0], 200)
+        self.ask("DELETE", export, None, 204)
+        self.assertEqual(self.deployment.request("GET", link.path, None, knock, key="")[0], 410)
+        wait_for("the file to go", lambda: not stored())
+        self.ask("GET", export, None, 404)
+
     def test_recordings_are_deleted_with_every_version_and_a_receipt_but_not_under_a_hold(self):
         bucket, s3 = self.deployment.physical["Bucket"], client("s3")
         account = self.account.removeprefix("/v1/accounts/")
@@ -492,7 +559,7 @@ class Deployed(unittest.TestCase):
         time.sleep(3)
         self.assertEqual(len(stored()), 2)
         again()
-        put_queues_forward(400)
+        put_queues_forward(5500)
         done = wait_for("the deletion", lambda: (found := self.ask("GET", job))["state"] == "done" and found, seconds=60)
         receipt = done["receipt"]
         if receipt["failed"]:

@@ -334,6 +334,11 @@ impl Walk {
             let at = format!("{deletions}/{{deletion}}/{step}");
             self.key_step("POST", &at, Value::Null).await;
         }
+        let exports = "/v1/accounts/{account}/exports";
+        let order = json!({"kind": "recordings", "links": true});
+        self.make("export", exports, order).await;
+        let one = format!("{exports}/{{export}}");
+        self.key_step("DELETE", &one, Value::Null).await;
     }
 
     async fn people(&mut self) {

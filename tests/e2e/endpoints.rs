@@ -914,6 +914,30 @@ const ENDPOINTS: &[(&str, &str, Guard, &str)] = &[
         "",
     ),
     ("GET", "/v1/unsent-notices", Platform(PeopleRead), ""),
+    (
+        "GET",
+        "/v1/accounts/{account}/exports",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
+        "POST",
+        "/v1/accounts/{account}/exports",
+        Account(RecordingsRead),
+        r#"{"kind":"recordings"}"#,
+    ),
+    (
+        "GET",
+        "/v1/accounts/{account}/exports/{export}",
+        Account(RecordingsRead),
+        "",
+    ),
+    (
+        "DELETE",
+        "/v1/accounts/{account}/exports/{export}",
+        Account(RecordingsRead),
+        "",
+    ),
 ];
 
 #[test]
@@ -953,6 +977,7 @@ fn path(template: &str, account: &str, agency: &str) -> String {
         .replace("{delivery}", "dlv_019c1310e4007a70858c50c604032a89")
         .replace("{job}", "job_019c1310e4007a70858c50c604032a89")
         .replace("{deletion}", "job_019c1310e4007a70858c50c604032a89")
+        .replace("{export}", "exp_019c1310e4007a70858c50c604032a89")
         .replace("{hold}", "hld_019c1310e4007a70858c50c604032a89")
         .replace("{recording}", "rec_019c1310e4007a70858c50c604032a8a")
         .replace("{seq}", "1")
@@ -1145,6 +1170,7 @@ async fn what_hangs_under_an_id_of_ours_is_not_found_under_anothers() {
             "{delivery}",
             "{job}",
             "{deletion}",
+            "{export}",
             "{hold}",
             "{key}",
             "{recording}",

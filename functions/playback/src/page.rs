@@ -35,7 +35,7 @@ const MAX_PIN_BODY: usize = 1024;
     params(("token" = String, Path, description = "What the link ends with")),
     responses(
         (status = 200, description = "The player, or what asks for the PIN", content((String = "text/html"), (serde_json::Value = "application/json", example = json!({
-            "state": "ready", "recording": {"started_at": "2026-01-31T08:15:09Z", "duration": 150, "content_type": "audio/wav", "size": 1_200_044},
+            "state": "ready", "recording": {"started_at": "2026-01-31T08:15:09Z", "duration": 150, "content_type": "audio/wav", "size": 1_200_044, "redacted": false},
             "audio": "/r/v1.1.…/audio", "expires_at": "2026-03-02T09:00:00Z",
         })))),
         (status = 403, description = "Only for people of the account", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),

@@ -47,6 +47,7 @@ struct PinPage<'a> {
 struct PlayerPage<'a> {
     about: About,
     audio: &'a str,
+    is_redacted: bool,
     until: Option<Moment>,
 }
 
@@ -344,6 +345,7 @@ pub(crate) fn player(
                 &PlayerPage {
                     about: About::of(open),
                     audio,
+                    is_redacted: open.recording.redacted,
                     until,
                 },
             );
@@ -361,6 +363,7 @@ pub(crate) fn player(
                     "duration": open.recording.duration,
                     "content_type": open.recording.content_type,
                     "size": open.recording.size,
+                    "redacted": open.recording.redacted,
                 },
                 "audio": audio,
                 "expires_at": open.ends_at,

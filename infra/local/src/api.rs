@@ -28,6 +28,7 @@ pub fn functions() -> OpenApiRouter<AppState> {
         .merge(ringfence_recordings::router())
         .merge(ringfence_playback::router())
         .merge(ringfence_deletion::router())
+        .merge(ringfence_exports::router())
         .merge(ringfence_settings::router())
         .merge(ringfence_people::router())
         .merge(ringfence_session::router())
@@ -64,6 +65,10 @@ const TAGS: &[(&str, &str)] = &[
     (
         "deletion",
         "Delete recordings, one or many, with a receipt that can be checked; keep what a legal hold keeps.",
+    ),
+    (
+        "exports",
+        "Recordings as a file for spreadsheets, each with a link where that is wanted.",
     ),
     (
         "settings",

@@ -357,8 +357,9 @@ pub(crate) struct Search {
     header: Vec<u8>,
     moov: Vec<u8>,
     has_audio: bool,
-    /// Found: `None` where it stands before the audio, since whoever redacts comes to it in time.
-    found: Option<Option<Index>>,
+    is_done: bool,
+    /// `None` where it stands before the audio too: whoever redacts comes to it in time.
+    found: Option<Index>,
 }
 
 impl Search {
@@ -368,16 +369,17 @@ impl Search {
             header: Vec::new(),
             moov: Vec::new(),
             has_audio: false,
+            is_done: false,
             found: None,
         }
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.found.is_some()
+        self.is_done
     }
 
     pub(crate) fn push(&mut self, mut part: &[u8]) -> Result<(), RedactionError> {
-        while !part.is_empty() && self.found.is_none() {
+        while !part.is_empty() && !self.is_done {
             match self.state {
                 State::Header => {
                     let missing = header_length(&self.header).saturating_sub(self.header.len());
@@ -415,7 +417,7 @@ impl Search {
                 left: header.content.unwrap_or_default(),
             },
             b"moov" => {
-                self.found = Some(None);
+                self.is_done = true;
                 return;
             }
             _ => State::Other {
@@ -427,8 +429,8 @@ impl Search {
     fn leave(&mut self) -> Result<(), RedactionError> {
         match self.state {
             State::Index { left: 0 } => {
-                let index = Index::new(&std::mem::take(&mut self.moov))?;
-                self.found = Some(Some(index));
+                self.found = Some(Index::new(&std::mem::take(&mut self.moov))?);
+                self.is_done = true;
             }
             State::Other { left: Some(0) } => self.state = State::Header,
             _ => {}
@@ -437,7 +439,9 @@ impl Search {
     }
 
     pub(crate) fn finish(self) -> Result<Option<Index>, RedactionError> {
-        self.found
-            .ok_or(RedactionError::Damaged("an M4A with no index"))
+        if !self.is_done {
+            return Err(RedactionError::Damaged("an M4A with no index"));
+        }
+        Ok(self.found)
     }
 }

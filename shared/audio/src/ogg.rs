@@ -1,4 +1,4 @@
-//! Ogg (RFC 3533) with one stream of Opus (RFC 7845). Packets that are heard in a span are replaced by silent
+//! Ogg (RFC 3533) with one stream of Opus (RFC 7845), Vorbis (Vorbis I), Speex or FLAC (RFC 9639). Packets that are heard in a span are replaced by silent
 //! ones as long; pages keep their places, numbers and granule positions, and get smaller.
 //!
 //! Where a packet lies in time is counted from the start of the audio, by the lengths of the packets before.
@@ -7,10 +7,13 @@
 //! span by any reckoning. So it is too with what a
 //! player is to leave out at the start (the pre-skip), since some do not.
 
+mod flac;
 mod opus;
 mod page;
+mod speex;
 #[cfg(test)]
 mod tests;
+mod vorbis;
 
 use crate::{
     Redacted, RedactionError,
@@ -23,7 +26,7 @@ use std::collections::VecDeque;
 /// the others.
 const MAX_HELD: usize = 1024 * 1024;
 
-/// What is kept of a header that goes through.
+/// What is kept of a header that goes through, bytes: pictures may be in it.
 const MAGIC: usize = 8;
 
 #[derive(Debug)]
@@ -53,8 +56,7 @@ struct Stream {
     codec: Codec,
     /// The header packet that is coming.
     header: Vec<u8>,
-    /// Header packets that are to come.
-    headers_left: usize,
+    has_all_headers: bool,
     time: Time,
     /// Whether the packet behind those that were silenced is still to be.
     is_owed: bool,
@@ -63,6 +65,9 @@ struct Stream {
 #[derive(Debug)]
 enum Codec {
     Opus,
+    Vorbis(vorbis::Vorbis),
+    Speex(speex::Speex),
+    Flac(flac::Flac),
 }
 
 /// A packet of audio.
@@ -96,12 +101,17 @@ struct Time {
     base: Option<i128>,
     /// The end that the last granule position says.
     stamped: u64,
-    /// How much later than counted that is. Players that go on from there (ffmpeg, and with it most browsers) put the
-    /// next page's packets behind it, whatever was lost before them.
-    drift: i128,
     /// Whether less is heard than counted, as the last page says.
     is_cut: bool,
     silenced: u64,
+}
+
+/// How much later the packets of a page lie by granule positions than they are counted, samples: gone on with from
+/// the last position, and gone back from the next. Where some were lost on the way, they lie anywhere between.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drift {
+    least: i128,
+    most: i128,
 }
 
 impl Ogg {
@@ -150,8 +160,8 @@ impl Ogg {
 
     fn page(&mut self, page: Page, copy: &mut Vec<u8>) -> Result<(), RedactionError> {
         let Some(stream) = &mut self.stream else {
-            let stream = Stream::new(&page, &self.spans)?;
-            self.stream = Some(stream);
+            let mut page = page;
+            self.stream = Some(Stream::new(&mut page, &self.spans)?);
             return page.write(copy);
         };
         if page.is_first() {
@@ -179,7 +189,8 @@ impl Ogg {
                     "an Ogg file whose headers are in pieces",
                 ));
             }
-            if stream.headers(&page)? {
+            let mut page = page;
+            if stream.headers(&mut page)? {
                 self.phase = Phase::Audio;
             }
             page.write(copy)?;
@@ -225,14 +236,14 @@ impl Ogg {
             };
             ends.push((at, packet));
         }
-        let drifts = if ends.is_empty() {
-            [0; 2]
+        let drift = if ends.is_empty() {
+            Drift::default()
         } else {
             let advance = ends.iter().map(|(_, packet)| packet.advance).sum();
             stream.time.stamp(advance, page.granule(), page.is_last())?
         };
         for (at, packet) in ends {
-            if !stream.is_silenced(&packet, drifts) {
+            if !stream.is_silenced(&packet, drift) {
                 // What goes through behind a span is not to tell of it.
                 if stream.time.silenced > 0 {
                     let mut left = page.clear_end(at, packet.padding);
@@ -241,6 +252,9 @@ impl Ogg {
                         left = held.clear_end(held.pieces.len().saturating_sub(1), left);
                     }
                 }
+                continue;
+            }
+            if packet.silence.is_empty() {
                 continue;
             }
             page.replace(at, packet.silence);
@@ -275,15 +289,25 @@ impl Ogg {
     }
 }
 
+impl Packet {
+    /// One of no bytes.
+    fn nothing() -> Self {
+        Self {
+            advance: 0,
+            before: 0,
+            after: 0,
+            is_empty: true,
+            padding: 0,
+            silence: Vec::new(),
+        }
+    }
+}
+
 impl Stream {
     /// Of the first page, on which the first packet lies alone.
-    fn new(page: &Page, spans: &Spans) -> Result<Self, RedactionError> {
-        let [piece] = page.pieces.as_slice() else {
-            return Err(RedactionError::Damaged(
-                "an Ogg file whose first page is not its header",
-            ));
-        };
-        if !page.is_first() || page.is_continued() || page.is_last() || !piece.ends {
+    fn new(page: &mut Page, spans: &Spans) -> Result<Self, RedactionError> {
+        let is_alone = matches!(page.pieces.as_slice(), [piece] if piece.ends);
+        if !is_alone || !page.is_first() || page.is_continued() || page.is_last() {
             return Err(RedactionError::Damaged(
                 "an Ogg file whose first page is not its header",
             ));
@@ -292,14 +316,21 @@ impl Stream {
         let (codec, rate, skip) = if packet.starts_with(b"OpusHead") {
             (Codec::Opus, opus::RATE, opus::head(packet)?)
         } else if packet.starts_with(b"\x01vorbis") {
-            return Err(RedactionError::Unsupported("Vorbis"));
-        } else if packet.starts_with(b"Speex   ") {
-            return Err(RedactionError::Unsupported("Speex"));
+            let vorbis = vorbis::Vorbis::new(packet)?;
+            let rate = vorbis.rate;
+            (Codec::Vorbis(vorbis), rate, 0)
         } else if packet.starts_with(b"\x7fFLAC") {
-            return Err(RedactionError::Unsupported("FLAC in Ogg"));
+            let (flac, packet) = flac::Flac::new(packet)?;
+            page.overwrite(0, &packet);
+            let rate = flac.rate();
+            (Codec::Flac(flac), rate, 0)
+        } else if packet.starts_with(b"Speex   ") {
+            let speex = speex::Speex::new(packet)?;
+            let rate = speex.rate;
+            (Codec::Speex(speex), rate, 0)
         } else {
             return Err(RedactionError::Unsupported(
-                "Ogg of another codec than Opus",
+                "Ogg of another codec than Opus, Vorbis, Speex and FLAC",
             ));
         };
         Ok(Self {
@@ -307,37 +338,43 @@ impl Stream {
             sequence: page.sequence(),
             codec,
             header: Vec::new(),
-            headers_left: 1,
+            has_all_headers: false,
             time: Time::new(spans, rate, skip),
             is_owed: false,
         })
     }
 
     /// A page of headers; whether they end with it.
-    fn headers(&mut self, page: &Page) -> Result<bool, RedactionError> {
-        for (at, piece) in page.pieces.iter().enumerate() {
-            if self.headers_left == 0 {
+    fn headers(&mut self, page: &mut Page) -> Result<bool, RedactionError> {
+        for at in 0..page.pieces.len() {
+            if self.has_all_headers {
                 return Err(RedactionError::Damaged(
                     "an Ogg file whose audio begins among its headers",
                 ));
             }
-            let limit = MAGIC;
-            let room = limit.saturating_sub(self.header.len());
-            self.header.extend(page.piece(at).iter().take(room));
-            if piece.ends {
-                self.codec.header(&self.header)?;
+            let piece = page.piece(at);
+            let known = self.header.len();
+            self.codec.read_on(&mut self.header, piece)?;
+            if matches!(self.codec, Codec::Flac(_))
+                && let Some(cleared) = flac::Flac::cleared(&self.header, piece, known)
+            {
+                page.overwrite(at, &cleared);
+            }
+            if page.pieces.get(at).is_some_and(|piece| piece.ends) {
+                self.has_all_headers = self.codec.header(&self.header)?;
                 self.header.clear();
-                self.headers_left -= 1;
             }
         }
-        Ok(self.headers_left == 0)
+        Ok(self.has_all_headers)
     }
 
-    /// Whether to silence the packet that comes next, so much off by granule positions.
-    fn is_silenced(&mut self, packet: &Packet, drifts: [i128; 2]) -> bool {
-        let is_heard = self.time.is_heard(packet, drifts);
+    /// Whether to silence the packet that comes next, so much off by its page's granule position.
+    fn is_silenced(&mut self, packet: &Packet, drift: Drift) -> bool {
+        let is_heard = self.time.is_heard(packet, drift);
         let is_silenced = is_heard || self.is_owed;
-        self.is_owed = is_heard || (self.is_owed && packet.is_empty);
+        // Only Opus has of a packet in the next.
+        let can_owe = matches!(self.codec, Codec::Opus);
+        self.is_owed = can_owe && (is_heard || (self.is_owed && packet.is_empty));
         self.time.at = self.time.at.saturating_add(packet.advance);
         if is_silenced {
             self.time.silenced = self.time.silenced.saturating_add(packet.advance);
@@ -347,17 +384,38 @@ impl Stream {
 }
 
 impl Codec {
-    /// A header behind the first one, or its start.
-    fn header(&mut self, packet: &[u8]) -> Result<(), RedactionError> {
+    /// Adds to a header what is needed of it.
+    fn read_on(&self, header: &mut Vec<u8>, piece: &[u8]) -> Result<(), RedactionError> {
+        let is_read = |start: &[u8]| start.starts_with(b"\x05vorbis");
+        let mut piece = piece.iter();
+        let missing = MAGIC.saturating_sub(header.len());
+        header.extend(piece.by_ref().take(missing));
+        if matches!(self, Self::Vorbis(_)) && is_read(header) {
+            header.extend(piece);
+        }
+        if header.len() > vorbis::MAX_SETUP {
+            return Err(RedactionError::Unsupported("Vorbis with a very long setup"));
+        }
+        Ok(())
+    }
+
+    /// A header behind the first one, or its start; whether it is the last.
+    fn header(&mut self, packet: &[u8]) -> Result<bool, RedactionError> {
         match self {
-            Self::Opus if packet.starts_with(b"OpusTags") => Ok(()),
+            Self::Opus if packet.starts_with(b"OpusTags") => Ok(true),
             Self::Opus => Err(RedactionError::Damaged("Opus without its second header")),
+            Self::Vorbis(vorbis) => vorbis.header(packet),
+            Self::Speex(speex) => Ok(speex.header()),
+            Self::Flac(_) => flac::Flac::header(packet),
         }
     }
 
-    fn packet(&self, bytes: &[u8]) -> Result<Packet, RedactionError> {
+    fn packet(&mut self, bytes: &[u8]) -> Result<Packet, RedactionError> {
         match self {
             Self::Opus => opus::packet(bytes),
+            Self::Vorbis(vorbis) => vorbis.packet(bytes),
+            Self::Speex(speex) => speex.packet(bytes),
+            Self::Flac(flac) => flac.packet(bytes),
         }
     }
 }
@@ -371,7 +429,6 @@ impl Time {
             at: 0,
             base: None,
             stamped: 0,
-            drift: 0,
             is_cut: false,
             silenced: 0,
         }
@@ -384,7 +441,7 @@ impl Time {
         advance: u64,
         granule: i64,
         is_last: bool,
-    ) -> Result<[i128; 2], RedactionError> {
+    ) -> Result<Drift, RedactionError> {
         if granule < 0 {
             return Err(RedactionError::Damaged("an Ogg page with no position"));
         }
@@ -400,29 +457,32 @@ impl Time {
             }
         });
         let stamped = u64::try_from(granule + base).unwrap_or_default();
-        if stamped < self.stamped {
+        let before = std::mem::replace(&mut self.stamped, stamped);
+        if stamped < before {
             return Err(RedactionError::Damaged(
                 "an Ogg file whose positions go back",
             ));
         }
-        self.stamped = stamped;
+        let before = i128::from(before) - i128::from(self.at);
         let drift = i128::from(stamped) - end;
         // The last packets are longer than what is heard of them.
-        self.is_cut = is_last && drift < 0;
-        let drift = if self.is_cut { 0 } else { drift };
-        Ok([std::mem::replace(&mut self.drift, drift), drift])
+        self.is_cut = is_last && drift < before;
+        let drift = if self.is_cut { before } else { drift };
+        Ok(Drift {
+            least: drift.min(before),
+            most: drift.max(before),
+        })
     }
 
-    fn is_heard(&self, packet: &Packet, drifts: [i128; 2]) -> bool {
+    fn is_heard(&self, packet: &Packet, drift: Drift) -> bool {
         let end = self.at.saturating_add(packet.advance);
-        let is_heard = |end: u64| {
-            let start = end.saturating_sub(packet.before.saturating_add(self.skip));
-            self.ranges.touch(start, end.saturating_add(packet.after))
+        let is_heard = |drift: Drift| {
+            let moved = |by| u64::try_from(i128::from(end).saturating_add(by)).unwrap_or(0);
+            let start = moved(drift.least).saturating_sub(packet.before.saturating_add(self.skip));
+            let end = moved(drift.most).saturating_add(packet.after);
+            self.ranges.touch(start, end)
         };
-        is_heard(end)
-            || drifts.into_iter().any(|drift| {
-                drift != 0 && u64::try_from(i128::from(end) + drift).is_ok_and(is_heard)
-            })
+        is_heard(Drift::default()) || is_heard(drift)
     }
 
     fn redacted(&self, spans: &Spans) -> Result<Redacted, RedactionError> {

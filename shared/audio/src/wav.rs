@@ -332,6 +332,7 @@ impl Data {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
         reason = "a sine, far below full scale"
     )]
     fn tone(&self, moment: u64) -> [u8; 4] {
@@ -349,7 +350,7 @@ impl Data {
             (Coding::MuLaw, _) => g711::mu_law(short),
             (Coding::ALaw, _) => g711::a_law(short),
             // Eight bits have no sign.
-            (Coding::Linear, 1) => ((linear >> 24) as u8).wrapping_add(0x80),
+            (Coding::Linear, 1) => ((linear >> 24) + 0x80) as u8,
             (Coding::Linear, sample) => {
                 let shift = 32 - 8 * u32::try_from(sample).unwrap_or(4).min(4);
                 return (linear >> shift).to_le_bytes();

@@ -64,10 +64,10 @@ const TELEPHONE: Kind = Kind {
     rate: 8_000,
 };
 
-fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap();
     let padding = &[0][..content.len() % 2];
-    [name, length.to_le_bytes().as_slice(), content, padding].concat()
+    [name.as_slice(), &length.to_le_bytes(), content, padding].concat()
 }
 
 fn riff(chunks: &[Vec<u8>]) -> Vec<u8> {
@@ -87,10 +87,10 @@ fn noise(length: usize) -> Vec<u8> {
 
 fn file(kind: Kind, samples: &[u8]) -> Vec<u8> {
     riff(&[
-        chunk(b"JUNK", b"odd"),
-        chunk(b"fmt ", &kind.format()),
-        chunk(b"data", samples),
-        chunk(b"LIST", b"INFOISFT\x04\0\0\0us!\0"),
+        chunk(*b"JUNK", b"odd"),
+        chunk(*b"fmt ", &kind.format()),
+        chunk(*b"data", samples),
+        chunk(*b"LIST", b"INFOISFT\x04\0\0\0us!\0"),
     ])
 }
 
@@ -245,7 +245,7 @@ fn linear(kind: Kind, sample: &[u8]) -> i64 {
 fn whoever_writes_as_it_comes_does_not_know_the_length() {
     let samples = noise(1_600);
     for length in [0, u32::MAX] {
-        let mut bytes = riff(&[chunk(b"fmt ", &TELEPHONE.format())]);
+        let mut bytes = riff(&[chunk(*b"fmt ", &TELEPHONE.format())]);
         bytes.extend(b"data");
         bytes.extend(length.to_le_bytes());
         let start = bytes.len();
@@ -271,13 +271,13 @@ fn files_of_over_four_gigabytes_tell_their_length_elsewhere() {
     lengths.extend(1_600_u64.to_le_bytes());
     lengths.extend([0; 12]);
     let mut bytes = b"RF64\xff\xff\xff\xffWAVE".to_vec();
-    bytes.extend(chunk(b"ds64", &lengths));
-    bytes.extend(chunk(b"fmt ", &TELEPHONE.format()));
+    bytes.extend(chunk(*b"ds64", &lengths));
+    bytes.extend(chunk(*b"fmt ", &TELEPHONE.format()));
     bytes.extend(b"data\xff\xff\xff\xff");
     let start = bytes.len();
     bytes.extend(&samples);
     // As if it were audio, were the length not known.
-    bytes.extend(chunk(b"LIST", b"\x01\x02\x03\x04"));
+    bytes.extend(chunk(*b"LIST", b"\x01\x02\x03\x04"));
     let (copy, _) = redact(&bytes, 9, &spans(&[(0, 9_000)]), Replacement::Silence).unwrap();
     assert_eq!(copy[start..start + 1_600], [0; 1_600]);
     assert_eq!(copy[start + 1_600..], bytes[start + 1_600..]);
@@ -286,13 +286,13 @@ fn files_of_over_four_gigabytes_tell_their_length_elsewhere() {
 #[test]
 fn audio_that_one_of_two_lengths_leaves_out_is_refused() {
     let samples = noise(1_600);
-    let format = chunk(b"fmt ", &TELEPHONE.format());
+    let format = chunk(*b"fmt ", &TELEPHONE.format());
     let lengths = |data: u64| [&[0; 8], &data.to_le_bytes()[..], &[0; 12]].concat();
     let rf64 = |chunks: &[Vec<u8>]| [&b"RF64\xff\xff\xff\xffWAVE"[..], &chunks.concat()].concat();
-    let long = chunk(b"ds64", &lengths(1_608 + 200));
-    let data = chunk(b"data", &samples[..200]);
-    let rest = chunk(b"JUNK", &samples[200..]);
-    let again = chunk(b"ds64", &lengths(200));
+    let long = chunk(*b"ds64", &lengths(1_608 + 200));
+    let data = chunk(*b"data", &samples[..200]);
+    let rest = chunk(*b"JUNK", &samples[200..]);
+    let again = chunk(*b"ds64", &lengths(200));
     // Whoever wrote it did not come to write how long it is in the end.
     let cut = [&b"data\xc8\0\0\0"[..], &samples].concat();
     for bytes in [
@@ -314,8 +314,8 @@ fn audio_that_one_of_two_lengths_leaves_out_is_refused() {
 
 #[test]
 fn what_is_not_understood_whole_is_refused() {
-    let format = chunk(b"fmt ", &TELEPHONE.format());
-    let data = chunk(b"data", &noise(1_600));
+    let format = chunk(*b"fmt ", &TELEPHONE.format());
+    let data = chunk(*b"data", &noise(1_600));
     let adpcm = Kind {
         tag: 2,
         ..TELEPHONE
@@ -325,17 +325,17 @@ fn what_is_not_understood_whole_is_refused() {
     let whole = spans(&[(0, 50)]);
     for (bytes, is_damaged) in [
         (
-            riff(&[chunk(b"fmt ", &adpcm.format()), data.clone()]),
+            riff(&[chunk(*b"fmt ", &adpcm.format()), data.clone()]),
             false,
         ),
         (riff(&[format.clone(), data.clone(), data.clone()]), false),
         (
-            riff(&[format.clone(), chunk(b"wavl", b"data"), data.clone()]),
+            riff(&[format.clone(), chunk(*b"wavl", b"data"), data.clone()]),
             false,
         ),
-        (riff(&[chunk(b"fmt ", &contradiction), data.clone()]), true),
+        (riff(&[chunk(*b"fmt ", &contradiction), data.clone()]), true),
         (riff(&[data.clone(), format.clone()]), true),
-        (riff(&[chunk(b"fmt ", b"\x01\0"), data.clone()]), true),
+        (riff(&[chunk(*b"fmt ", b"\x01\0"), data.clone()]), true),
         (riff(std::slice::from_ref(&format)), true),
         (b"RIFF\0\0\0\0AVI LIST".to_vec(), true),
         (Vec::new(), true),

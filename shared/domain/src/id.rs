@@ -41,6 +41,8 @@ pub enum Kind {
     Session,
     /// A legal hold: `hld_`.
     Hold,
+    /// An export: `exp_`.
+    Export,
     /// An event that Ringfence itself makes (test events, operational events): `evt_`.
     Event,
 }
@@ -65,6 +67,7 @@ impl Kind {
             Self::Team => "tea_",
             Self::Session => "ses_",
             Self::Hold => "hld_",
+            Self::Export => "exp_",
             Self::Event => "evt_",
         }
     }

@@ -254,6 +254,25 @@ pub fn manifest(job: &str, chunk: u32) -> Key {
     Key::new(format!("manifest/{job}"), format!("{chunk:08}"))
 }
 
+/// How the partitions of exports begin.
+pub(crate) const EXPORTS_PREFIX: &str = "exports/";
+
+/// An export of an account; the id sorts by time.
+pub fn export(account: &str, export: &str) -> Key {
+    let sort = if export.is_empty() { "-" } else { export };
+    Key::new(format!("{EXPORTS_PREFIX}{account}"), sort)
+}
+
+/// Which exports of an account may be under way.
+pub fn exports_running(account: &str) -> Key {
+    Key::new(format!("acc/{account}"), "exports")
+}
+
+/// Says that the links that were made for an export are revoked.
+pub fn export_revoked(export: &str) -> Key {
+    Key::new(format!("exportlinks/{export}"), "revoked")
+}
+
 /// A legal hold; the id sorts by time.
 pub fn hold(account: &str, hold: &str) -> Key {
     let sort = if hold.is_empty() { "-" } else { hold };

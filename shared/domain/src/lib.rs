@@ -10,6 +10,7 @@ pub mod calls;
 pub mod deletion;
 mod derived;
 pub mod event;
+pub mod export;
 pub mod history;
 pub mod id;
 pub mod ingest;

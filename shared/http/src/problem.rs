@@ -8,6 +8,7 @@ use ringfence_domain::{
     callback::log::CallbackError,
     calls::{CallError, MAX_BYTES_OF_CALL, MAX_EVENTS_OF_CALL},
     deletion::{DeletionError, HoldError},
+    export::{ExportError, MAX_RUNNING},
     history::HistoryError,
     notification::BillingError,
     people::PeopleError,
@@ -773,6 +774,22 @@ impl From<DeletionError> for Problem {
             DeletionError::Store(error) => error.into(),
             DeletionError::Blob(error) => error.into(),
             DeletionError::Keys(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::NotFound => Self::not_found("export"),
+            ExportError::Fields(errors) => {
+                Self::new(Code::InvalidFields).errors(errors.into_iter().map(Into::into).collect())
+            }
+            ExportError::TooMany => Self::new(Code::Conflict).detail(format!(
+                "{MAX_RUNNING} exports of this account are being made: wait until one is done, or delete one."
+            )),
+            ExportError::Store(error) => error.into(),
+            ExportError::Blob(error) => error.into(),
         }
     }
 }

@@ -23,7 +23,14 @@ const ROUNDS: usize = 30;
 /// Warm invocations a start.
 const WARM: usize = 20;
 /// Which functions have the client of S3 besides.
-const WITH_BLOBS: [&str; 5] = ["bare-blobs", "deletion", "jobs", "playback", "recordings"];
+const WITH_BLOBS: [&str; 6] = [
+    "bare-blobs",
+    "deletion",
+    "exports",
+    "jobs",
+    "playback",
+    "recordings",
+];
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one binary is given.
@@ -117,6 +124,11 @@ fn main() {
             "deletion",
             &sample("deletion", "list.apigw.json"),
             refused("deletion"),
+        ),
+        subject(
+            "exports",
+            &sample("exports", "list.apigw.json"),
+            refused("exports"),
         ),
         subject(
             "people",

@@ -26,6 +26,9 @@ pub(crate) struct LinkBody {
     /// api, callback, export or mail
     #[schema(value_type = String)]
     purpose: Purpose,
+    /// The export that it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export_id: Option<String>,
     created_by: String,
     #[schema(value_type = String)]
     created_at: Timestamp,
@@ -46,6 +49,7 @@ impl From<ListedLink> for LinkBody {
             id: listed.link.id,
             recording_id: listed.link.recording,
             purpose: listed.link.purpose,
+            export_id: listed.link.export,
             created_by: listed.link.created_by,
             created_at: listed.link.created_at,
             expires_at: listed.ends_at,

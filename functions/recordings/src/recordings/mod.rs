@@ -29,6 +29,10 @@ use utoipa::ToSchema;
 
 /// A recording as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
 pub(crate) struct RecordingBody {
     id: String,
     account_id: String,
@@ -85,27 +89,6 @@ pub(crate) struct RecordingBody {
     deletion_reason: Option<String>,
 }
 
-/// What of a recording is no column of the log.
-const TECHNICAL: [&str; 17] = [
-    "id",
-    "account_id",
-    "call_id",
-    "status",
-    "content_type",
-    "size",
-    "sha256",
-    "external_id",
-    "has_pin",
-    "encryption",
-    "held",
-    "redacted",
-    "has_original",
-    "created_at",
-    "stored_at",
-    "refusal",
-    "deleted_at",
-];
-
 /// A recording as somebody with this reach sees it.
 pub(crate) fn seen(
     config: &AccountConfig,
@@ -114,7 +97,7 @@ pub(crate) fn seen(
 ) -> Result<Value, Problem> {
     let mut value =
         serde_json::to_value(shown(config, recording)).map_err(|_| Problem::new(Code::Internal))?;
-    reach.hide(&mut value, &TECHNICAL);
+    reach.hide_of_recording(&mut value);
     Ok(value)
 }
 

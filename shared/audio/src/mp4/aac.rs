@@ -46,11 +46,12 @@ impl Config {
             ));
         }
         let is_short = bits.flag().ok_or(damaged)?;
+        // A coder below, of which AAC-LC has none: some encoders name one all the same, even without the delay
+        // that must follow, and decoders go on. Then a flag for an extension, of which it has none either.
         if bits.flag().ok_or(damaged)? {
-            return Err(RedactionError::Unsupported("AAC in layers"));
+            bits.skip(14).unwrap_or_default();
         }
-        // No extension; of AAC-LC there is none.
-        bits.flag().ok_or(damaged)?;
+        bits.skip(1).unwrap_or_default();
         let is_stereo = match channels {
             1 => false,
             2 => true,
@@ -215,4 +216,150 @@ fn tag(unit: &[u8], expected: u32) -> Result<u32, RedactionError> {
 
 fn skip_bytes(bits: &mut BitReader<'_>, count: u32) -> Option<()> {
     bits.skip(usize::try_from(count).ok()? * 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MONO: [u8; 2] = [0x15, 0x88];
+    const STEREO: [u8; 2] = [0x11, 0x90];
+
+    /// Reads a silent unit as the standard has it; gives the tag of its element.
+    fn read(unit: &[u8], is_stereo: bool) -> u32 {
+        let bits = &mut BitReader::new(unit);
+        let mut next = |count| bits.read(count).unwrap();
+        assert_eq!(next(3), u32::from(is_stereo));
+        let tag = next(4);
+        if is_stereo {
+            assert_eq!(next(1), 1, "one window for both");
+            assert_eq!(next(11), 0, "a long window, no bands, no prediction");
+            assert_eq!(next(2), 0, "no sum and difference");
+        }
+        for _ in 0..=u32::from(is_stereo) {
+            next(8);
+            if !is_stereo {
+                assert_eq!(next(11), 0);
+            }
+            assert_eq!(next(3), 0, "no pulses, noise shaping, gain control");
+        }
+        loop {
+            match next(3) {
+                END => break,
+                FILL => {
+                    let count = match next(4) {
+                        15 => 14 + next(8),
+                        count => count,
+                    };
+                    for _ in 0..count {
+                        assert_eq!(next(8), 0);
+                    }
+                }
+                other => panic!("an element {other}"),
+            }
+        }
+        assert!(bits.left() < 8, "only what fills a byte follows");
+        tag
+    }
+
+    #[test]
+    fn silence_of_any_length_is_an_access_unit() {
+        for (config, is_stereo, least) in [(MONO, false, 4), (STEREO, true, 6)] {
+            let config = Config::new(&config).unwrap();
+            for length in 1..1_600 {
+                // The element, tag 5, and whatever.
+                let mut unit = vec![0xab; length];
+                unit[0] = (u8::from(is_stereo) << 5) | (5 << 1) | 1;
+                let silence = config.silence(&unit);
+                if length < least {
+                    assert!(matches!(silence, Err(RedactionError::Damaged(_))));
+                    continue;
+                }
+                let silence = silence.unwrap();
+                assert_eq!(silence.len(), length);
+                assert_eq!(read(&silence, is_stereo), 5, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_sound_is_passed_over() {
+        // Of no sound but the element's start: its tag is 9.
+        let unit = |before: &[(u32, u32)]| {
+            let mut bits = BitWriter::new();
+            for (value, count) in before {
+                bits.write(*value, *count);
+            }
+            bits.write(SINGLE_CHANNEL, 3);
+            bits.write(9, 4);
+            let mut unit = bits.into_bytes();
+            unit.resize(40, 0xab);
+            unit
+        };
+        let config = Config::new(&MONO).unwrap();
+        let text = [(0x4c61_7663, 32)];
+        for before in [
+            vec![],
+            [[(FILL, 3), (4, 4)].as_slice(), &text].concat(),
+            [
+                [(FILL, 3), (15, 4), (2, 8)].as_slice(),
+                &text,
+                &text,
+                &text,
+                &text,
+            ]
+            .concat(),
+            [[(DATA_STREAM, 3), (1, 4), (0, 1), (4, 8)].as_slice(), &text].concat(),
+            // Behind three and four, one and eight bits there are none to a whole byte.
+            [[(DATA_STREAM, 3), (1, 4), (1, 1), (4, 8)].as_slice(), &text].concat(),
+            [
+                [
+                    (FILL, 3),
+                    (0, 4),
+                    (DATA_STREAM, 3),
+                    (1, 4),
+                    (1, 1),
+                    (4, 8),
+                    (0, 1),
+                ]
+                .as_slice(),
+                &text,
+            ]
+            .concat(),
+        ] {
+            assert_eq!(read(&config.silence(&unit(&before)).unwrap(), false), 9);
+        }
+        for bad in [
+            &[(END, 3)][..],
+            &[(CHANNEL_PAIR, 3)],
+            &[(3, 3)],
+            &[(PROGRAM_CONFIG, 3)],
+        ] {
+            assert!(config.silence(&unit(bad)).is_err());
+        }
+        assert!(config.silence(&[0xc0]).is_err());
+        assert!(config.silence(&[0xdf, 0xff, 0xff]).is_err());
+    }
+
+    #[test]
+    fn settings_tell_rate_and_channels() {
+        let config = Config::new(&STEREO).unwrap();
+        assert_eq!(
+            (config.rate, config.frame, config.is_stereo),
+            (48_000, 1_024, true)
+        );
+        // As an old ffmpeg wrote it.
+        let config = Config::new(&[0x12, 0x12]).unwrap();
+        assert_eq!((config.rate, config.is_stereo), (44_100, true));
+        // A rate of its own, in 24 bits, and short units.
+        let mut bits = BitWriter::new();
+        for (value, count) in [(2, 5), (15, 4), (12_345, 24), (1, 4), (0b100, 3)] {
+            bits.write(value, count);
+        }
+        let config = Config::new(&bits.into_bytes()).unwrap();
+        assert_eq!(
+            (config.rate, config.frame, config.is_stereo),
+            (12_345, 960, false)
+        );
+    }
 }

@@ -201,14 +201,14 @@ impl Index {
         }
         .ok_or(DAMAGED)?;
         let mut in_chunks = Vec::new();
-        for entry in entries::<12>(table(b"stsc")?.ok_or(DAMAGED)?).ok_or(DAMAGED)? {
+        for entry in entries(table(b"stsc")?.ok_or(DAMAGED)?, 12).ok_or(DAMAGED)? {
             in_chunks.push((
                 be32(entry, 0).ok_or(DAMAGED)?,
                 be32(entry, 4).ok_or(DAMAGED)?,
             ));
         }
         let (mut lengths, mut total, mut timed) = (Vec::new(), 0_u64, 0_u64);
-        for entry in entries::<8>(table(b"stts")?.ok_or(DAMAGED)?).ok_or(DAMAGED)? {
+        for entry in entries(table(b"stts")?.ok_or(DAMAGED)?, 8).ok_or(DAMAGED)? {
             let (units, length) = (
                 be32(entry, 0).ok_or(DAMAGED)?,
                 be32(entry, 4).ok_or(DAMAGED)?,
@@ -491,11 +491,11 @@ fn compact_sizes(content: &[u8]) -> Option<(Sizes, u32)> {
     Some((Sizes::Table(table.to_vec(), bits), count))
 }
 
-/// The entries of a table behind version, flags and their number.
-fn entries<const N: usize>(content: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+/// The entries of a table, so long each, behind version, flags and their number.
+fn entries(content: &[u8], length: usize) -> Option<impl Iterator<Item = &[u8]>> {
     let count = usize::try_from(be32(content, 4)?).ok()?;
-    let table = content.get(8..)?.get(..count.checked_mul(N)?)?;
-    Some(table.chunks_exact(N))
+    let table = content.get(8..)?.get(..count.checked_mul(length)?)?;
+    Some(table.chunks_exact(length))
 }
 
 /// Of `mdhd` and `mvhd`, which begin alike.
@@ -621,12 +621,8 @@ fn edit(track: &[u8], timescale: u32, of_movie: u32) -> Result<Edit, RedactionEr
     };
     let mut edit = Edit::default();
     let mut is_heard = false;
-    let rows = if is_long {
-        entries::<20>(list).map(|rows| rows.collect::<Vec<_>>())
-    } else {
-        entries::<12>(list).map(|rows| rows.collect())
-    };
-    for row in rows.ok_or(DAMAGED)? {
+    let width = if is_long { 20 } else { 12 };
+    for row in entries(list, width).ok_or(DAMAGED)? {
         let (length, start, rate) = if is_long {
             (be64(row, 0), be64(row, 8), be32(row, 16))
         } else {
@@ -639,7 +635,7 @@ fn edit(track: &[u8], timescale: u32, of_movie: u32) -> Result<Edit, RedactionEr
         let (length, start) = (length.ok_or(DAMAGED)?, start.ok_or(DAMAGED)?);
         if start == u64::MAX && !is_heard {
             edit.delay = edit.delay.saturating_add(in_track(length));
-        } else if rate == Some(0x1_0000) && !is_heard && start <= u64::from(u32::MAX) {
+        } else if rate == Some(0x1_0000) && !is_heard && u32::try_from(start).is_ok() {
             is_heard = true;
             edit.skip = start;
             // Nought is for what is not known yet.

@@ -194,6 +194,17 @@ impl Page {
         self.set(at, Content::Dropped);
     }
 
+    /// Overwrites a piece where it stands.
+    pub(super) fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(Content::Kept(range)) = self.pieces.get(at).map(|piece| &piece.content)
+            && let Some(piece) = self.raw.get_mut(range.clone())
+            && piece.len() == bytes.len()
+        {
+            piece.copy_from_slice(bytes);
+            self.is_changed = true;
+        }
+    }
+
     /// Sets the last `count` bytes of a piece to zero, as far as it has them; gives how many are left to do.
     pub(super) fn clear_end(&mut self, at: usize, count: usize) -> usize {
         let Some(Content::Kept(range)) = self.pieces.get(at).map(|piece| &piece.content) else {

@@ -3,6 +3,9 @@ use crate::{AudioFormat, Redactor, Replacement, Span};
 
 const MONO: &[u8] = include_bytes!("../../tests/samples/speech_fec.opus");
 const STEREO: &[u8] = include_bytes!("../../tests/samples/stereo.opus");
+const VORBIS: &[u8] = include_bytes!("../../tests/samples/mono.ogg");
+const SPEEX: &[u8] = include_bytes!("../../tests/samples/mono.spx");
+const FLAC: &[u8] = include_bytes!("../../tests/samples/mono.oga");
 
 const SOUND: [u8; 4] = [0xf8, 1, 2, 3];
 const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
@@ -182,8 +185,28 @@ fn packets_heard_in_a_span_are_silent_and_the_rest_is_as_it_was() {
 }
 
 #[test]
+fn packets_of_speex_are_silent_for_as_long() {
+    let times = [(500, 900)];
+    let (copy, redacted) = redact(SPEEX, &times, 4_096).unwrap();
+    let (before, after) = (packets(&pages(SPEEX)), packets(&pages(&copy)));
+    assert_eq!(before.len(), after.len());
+    // Of 40 ms; those are replaced too that come within 20 ms of the span.
+    let changed = before.iter().zip(&after).skip(2).enumerate();
+    let changed = changed.filter(|(_, (before, after))| before != after);
+    let changed: Vec<_> = changed.map(|(at, (_, after))| (at, after)).collect();
+    let places: Vec<_> = changed.iter().map(|(at, _)| *at).collect();
+    assert_eq!(places, (12..=22).collect::<Vec<_>>());
+    for (_, packet) in changed {
+        assert_eq!(packet.len(), 75);
+        assert_eq!(packet[0], 5 << 3);
+        assert_eq!(packet[1..37], [0; 36]);
+    }
+    assert_eq!((redacted.duration_ms, redacted.silenced_ms), (3_000, 440));
+}
+
+#[test]
 fn the_copy_does_not_depend_on_the_parts() {
-    for file in [MONO, STEREO] {
+    for file in [MONO, STEREO, SPEEX] {
         let whole = redact(file, &[(500, 900), (2_500, 9_000)], file.len());
         for part in [1, 7, 26, 28, 4_096] {
             assert_eq!(redact(file, &[(500, 900), (2_500, 9_000)], part), whole);
@@ -216,17 +239,23 @@ fn what_was_cut_out_of_a_longer_stream_begins_with_its_first_packet() {
 }
 
 #[test]
-fn where_packets_were_lost_both_reckonings_are_silenced() {
+fn where_packets_were_lost_all_reckonings_are_silenced() {
     let mut file = headers(0);
     file.extend(whole(0, 9_600, 2, &[&SOUND[..]; 10]));
-    // A second is missing.
+    // A second is missing, somewhere on the page.
     file.extend(whole(0, 9_600 + 57_600, 9, &[&SOUND[..]; 10]));
-    file.extend(whole(4, 9_600 + 67_200, 10, &[&SOUND[..]; 10]));
-    let (copy, redacted) = redact(&file, &[(300, 320)], 512).unwrap();
-    assert_eq!(silent(&copy), [14, 15, 16]);
-    let (copy, _) = redact(&file, &[(1_300, 1_320)], 512).unwrap();
-    assert_eq!(silent(&copy), [14, 15, 16]);
-    assert_eq!(redacted.duration_ms, 1_600);
+    file.extend(whole(0, 9_600 + 67_200, 10, &[&SOUND[..]; 10]));
+    file.extend(whole(4, 9_600 + 76_700, 11, &[&SOUND[..]; 10]));
+    let silent = |times| silent(&redact(&file, times, 512).unwrap().0);
+    // By their number, 14 to 16; but one more cannot be told of the page.
+    assert_eq!(silent(&[(305, 309)]), (10..=16).collect::<Vec<_>>());
+    assert_eq!(silent(&[(1_305, 1_309)]), (14..=20).collect::<Vec<_>>());
+    // Behind it, those by their number; and all that may lie there, with one more.
+    let near = (10..=20).chain(25..=26);
+    assert_eq!(silent(&[(512, 514)]), near.collect::<Vec<_>>());
+    assert_eq!(silent(&[(1_512, 1_514)]), [25, 26]);
+    let (_, redacted) = redact(&file, &[(305, 309)], 512).unwrap();
+    assert_eq!(redacted.duration_ms, 1_797);
 }
 
 #[test]
@@ -238,7 +267,8 @@ fn where_packets_were_lost_twice_those_go_too_that_follow_on_the_page_before() {
     file.extend(whole(0, 9_600 + 2 * 57_600, 16, &[&SOUND[..]; 10]));
     // ffmpeg puts the third page's packets at 1.4 seconds, where the second page ends.
     let (copy, _) = redact(&file, &[(1_450, 1_470)], 512).unwrap();
-    assert_eq!(silent(&copy), [22, 23, 24]);
+    // Others at where the third page ends, less what it holds: two more.
+    assert_eq!(silent(&copy), [20, 21, 22, 23, 24]);
 }
 
 #[test]
@@ -339,7 +369,7 @@ fn what_is_not_understood_is_refused() {
         refused(&[&head[..], &other].concat(), &at),
         Damaged(_)
     ));
-    for codec in [&b"Speex   1.2"[..], b"\x80theora", b"fishead\0"] {
+    for codec in [&b"\x80theora"[..], b"fishead\0", b"BBCD\0"] {
         let length = u8::try_from(codec.len()).unwrap();
         let file = page(2, 0, 0, &[length], codec);
         assert!(matches!(refused(&file, &at), Unsupported(_)), "{codec:?}");
@@ -382,7 +412,7 @@ fn a_packet_without_end_is_not_held() {
     let mut file = headers(0);
     for at in 0..100_u32 {
         let flags = u8::from(at > 0);
-        file.extend(page(flags, -1, at + 2, &[255; 255], &[0xf8; 65_025]));
+        file.extend(page(flags, -1, at + 2, &[255; 255], &vec![0xf8; 65_025]));
     }
     assert!(matches!(
         refused(&file, &[(0, 10)]),
@@ -440,16 +470,16 @@ fn seal_all(file: &mut [u8]) {
 fn hostile_files_are_no_trouble() {
     let mut below = numbers(0x9e37_79b9_7f4a_7c15);
     let small = plain(5, 312, 0);
-    for case in 0..3_000 {
-        let mut file = [MONO, STEREO, &small][case % 3].to_vec();
-        file.truncate(file.len().min(6_000));
+    for case in 0..6_000 {
+        let mut file = [MONO, STEREO, VORBIS, SPEEX, FLAC, &small][case % 6].to_vec();
+        file.truncate(file.len().min(8_000));
         for _ in 0..=below(8) {
             let at = below(file.len());
             match below(4) {
                 0 => file[at] = u8::try_from(below(256)).unwrap(),
                 1 => file[at] ^= 1 << below(8),
                 2 => file[at] = 0xff,
-                _ if case % 5 == 0 => file.truncate(at.max(1)),
+                _ if case % 7 == 0 => file.truncate(at.max(1)),
                 _ => file[at] = 0,
             }
         }

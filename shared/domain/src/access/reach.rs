@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{StreamExt as _, future::try_join, stream};
 use ringfence_ports::StoreError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AccessError, Caller, Reach, Rights, Scope, roles};
@@ -34,14 +34,59 @@ const CALLS_AT_A_TIME: usize = 8;
 /// The most bytes of calls' events that are read for one page: the rest of it is for the next one.
 const MAX_BYTES_OF_PAGE: usize = 2 * MAX_BYTES_OF_CALL;
 
+/// What of a recording is no column of the log: whoever sees the recording sees it.
+const RECORDING_FACTS: [&str; 17] = [
+    "id",
+    "account_id",
+    "call_id",
+    "status",
+    "content_type",
+    "size",
+    "sha256",
+    "external_id",
+    "has_pin",
+    "encryption",
+    "held",
+    "redacted",
+    "has_original",
+    "created_at",
+    "stored_at",
+    "refusal",
+    "deleted_at",
+];
+
 /// A call that has too many events.
 struct Unjudged;
 
-/// What a caller sees of an account's data. Made by [`App::account_data`].
-#[derive(Clone, Debug)]
+/// What a caller sees of an account's data. Made by [`App::account_data`]. What is stored of it
+/// ([`DataReach::to_store`]) always says so where it is everything: nothing less reads as that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct DataReach(Option<Limits>);
 
-#[derive(Clone, Debug)]
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stored {
+    Everything,
+    Within(Limits),
+}
+
+impl From<Stored> for DataReach {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Everything => Self(None),
+            Stored::Within(limits) => Self(Some(limits)),
+        }
+    }
+}
+
+impl From<DataReach> for Stored {
+    fn from(reach: DataReach) -> Self {
+        reach.0.map_or(Self::Everything, Self::Within)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Limits {
     /// Only what this person took part in.
     own: Option<Own>,
@@ -53,7 +98,7 @@ struct Limits {
 }
 
 /// Who somebody is in call data; without an agent nobody, who took part in nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Own {
     agent: Option<String>,
 }
@@ -90,6 +135,23 @@ impl DataReach {
     /// Whether nothing is left out.
     pub const fn is_everything(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// The same without what people call groups and teams, for what works later with the reach that somebody
+    /// has now. Two of them are equal if they let through the same by the same rules.
+    #[must_use]
+    pub fn to_store(&self) -> Self {
+        let mut stored = self.clone();
+        if let Some(limits) = &mut stored.0 {
+            for group in &mut limits.groups {
+                group.name.clear();
+            }
+            for team in limits.teams.iter_mut().flatten() {
+                team.name.clear();
+                team.transfer_to = None;
+            }
+        }
+        stored
     }
 
     fn admits(&self, facts: &Facts<'_>) -> bool {
@@ -144,6 +206,18 @@ impl DataReach {
                 kept.contains(&name.as_str()) || (COLUMNS.contains(&column) && self.shows(column))
             });
         }
+    }
+
+    /// [`DataReach::hide`] for the fields of a recording.
+    pub fn hide_of_recording(&self, fields: &mut Value) {
+        self.hide(fields, &RECORDING_FACTS);
+    }
+
+    /// Whether [`DataReach::hide_of_recording`] leaves a field.
+    pub fn shows_of_recording(&self, field: &str) -> bool {
+        self.is_everything()
+            || RECORDING_FACTS.contains(&field)
+            || (COLUMNS.contains(&field) && self.shows(field))
     }
 
     /// The call without the columns that are hidden. Its id and account stay.
@@ -656,6 +730,30 @@ mod tests {
         let shown = two.shown(&call.call).unwrap();
         assert_eq!(shown.0["data"]["tags"], serde_json::json!(["sales", "vip"]));
         assert!(shown.0["data"].get("from").is_none() && shown.0.get("state").is_none());
+    }
+
+    #[derive(Deserialize)]
+    struct Row {
+        #[expect(dead_code, reason = "read only")]
+        reach: DataReach,
+    }
+
+    #[test]
+    fn what_is_stored_of_a_reach_reads_as_the_same_and_nothing_reads_as_everything() {
+        let narrow = reach(vec![group(|group| group.tags = vec!["vip".to_owned()])]);
+        for reach in [DataReach::everything(), narrow.to_store()] {
+            let text = serde_json::to_string(&reach).unwrap();
+            assert_eq!(serde_json::from_str::<DataReach>(&text).unwrap(), reach);
+        }
+        let renamed = reach(vec![group(|group| {
+            group.tags = vec!["vip".to_owned()];
+            group.name = "H".to_owned();
+        })]);
+        assert_ne!(renamed, narrow);
+        assert_eq!(renamed.to_store(), narrow.to_store());
+        for text in ["{}", r#"{"reach": null}"#, r#"{"reach": {}}"#] {
+            assert!(serde_json::from_str::<Row>(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     App,
     access::{parse_doc, to_doc},
     app::CACHE_TTL,
-    deletion,
+    deletion, export,
     history::{Action, Actor, Change},
     id, keyspace,
     settings::{AccountConfig, EndpointKind},
@@ -223,6 +223,9 @@ impl App {
     pub async fn job_step(&self, received: &Received) -> Result<(), StoreError> {
         if let Some(message) = deletion::StepMessage::read(received) {
             return self.deletion_message(&message).await;
+        }
+        if let Some(message) = export::ExportMessage::read(received) {
+            return self.export_message(&message).await;
         }
         let message: StepMessage = parse_doc(&received.body)?;
         let key = keyspace::job(&message.account, &message.job);

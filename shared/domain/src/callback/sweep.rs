@@ -1,5 +1,5 @@
 //! What a clock sets off: every minute, deliveries whose due time has come go back into the queue, and so
-//! do the steps of jobs, the redactions and the notices whose message was lost or whose time has come; and what an owner's
+//! do the steps of jobs, and the exports, redactions and notices whose message was lost or whose time has come; and what an owner's
 //! retention ends begins to be deleted.
 
 use ringfence_ports::{Op, Query, StoreError, Unit};
@@ -8,6 +8,7 @@ use super::{delivery::Delivery, log::order, replay::Job};
 use crate::{
     App,
     deletion::Deletion,
+    export::Export,
     keyspace::{self, SHARDS},
     notification,
     redaction::Redaction,
@@ -54,6 +55,8 @@ impl App {
                     Job::again(row, now)?
                 } else if row.key.pk.starts_with(keyspace::DELETIONS_PREFIX) {
                     Deletion::again(row, now)?
+                } else if row.key.pk.starts_with(keyspace::EXPORTS_PREFIX) {
+                    Export::again(row, now)?
                 } else if row.key.pk.starts_with(keyspace::REDACTIONS_PREFIX) {
                     Redaction::again(row, now)?
                 } else if row.key.pk.starts_with(keyspace::NOTICES_PREFIX) {

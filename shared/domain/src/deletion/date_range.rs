@@ -3,6 +3,8 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use crate::settings::FieldError;
+
 /// Days, half open: from the beginning of `from` up to, and without, the beginning of `to`. Either
 /// end may be open.
 ///
@@ -35,6 +37,33 @@ impl DateRange {
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), jiff::Error> {
         let start = |day: Option<Date>| day.map(|day| start_of(day, zone)).transpose();
         Ok((start(self.from)?, start(self.to)?))
+    }
+
+    /// The same, of what somebody asks for; what is wrong with it goes into `errors`.
+    pub(crate) fn checked(
+        &self,
+        zone: &TimeZone,
+        errors: &mut Vec<FieldError>,
+    ) -> (Option<Timestamp>, Option<Timestamp>) {
+        let mut wrong = |field: &str, reason: &str| {
+            errors.push(FieldError {
+                field: field.to_owned(),
+                code: "invalid_value",
+                reason: reason.to_owned(),
+            });
+        };
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            wrong(
+                "to_date",
+                "must lie behind from_date; it is the first day that is not meant",
+            );
+        }
+        self.instants(zone).unwrap_or_else(|_| {
+            wrong("from_date", "lies outside of what can be computed with");
+            (None, None)
+        })
     }
 }
 

@@ -417,6 +417,22 @@ impl From<DeletionError> for StoreError {
     }
 }
 
+/// Names each of these conditions that no recording can meet.
+pub(crate) fn check_ids(fields: &[(&str, &Option<String>)], errors: &mut Vec<FieldError>) {
+    for (field, value) in fields {
+        if value
+            .as_ref()
+            .is_some_and(|v| !(1..=512).contains(&v.len()))
+        {
+            errors.push(FieldError {
+                field: (*field).to_owned(),
+                code: "invalid_value",
+                reason: "must be 1 to 512 bytes".to_owned(),
+            });
+        }
+    }
+}
+
 /// What somebody asks to be deleted.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -432,6 +448,16 @@ impl App {
     /// The conditions of a batch, with the instants that its days mean in the account's time zone.
     pub fn batch(&self, config: &AccountConfig, batch: Batch) -> Result<Batch, DeletionError> {
         let mut errors = Vec::new();
+        let zone = config.account.zone()?;
+        let (since, until) = batch.days.checked(&zone, &mut errors);
+        check_ids(
+            &[
+                ("agent_id", &batch.agent),
+                ("team", &batch.team),
+                ("tag", &batch.tag),
+            ],
+            &mut errors,
+        );
         let mut wrong = |field: &str, reason: &str| {
             errors.push(FieldError {
                 field: field.to_owned(),
@@ -439,31 +465,6 @@ impl App {
                 reason: reason.to_owned(),
             });
         };
-        let zone = config.account.zone()?;
-        let (since, until) = batch.days.instants(&zone).unwrap_or_else(|_| {
-            wrong("from_date", "lies outside of what can be computed with");
-            (None, None)
-        });
-        if let (Some(from), Some(to)) = (batch.days.from, batch.days.to)
-            && from >= to
-        {
-            wrong(
-                "to_date",
-                "must lie behind from_date; it is the first day that stays",
-            );
-        }
-        for (field, value) in [
-            ("agent_id", &batch.agent),
-            ("team", &batch.team),
-            ("tag", &batch.tag),
-        ] {
-            if value
-                .as_ref()
-                .is_some_and(|v| !(1..=512).contains(&v.len()))
-            {
-                wrong(field, "must be 1 to 512 bytes");
-            }
-        }
         if let Some(number) = &batch.number {
             let digits = hold::digits_of(number);
             if digits.len() != 1 || number.as_str().len() > 128 {

@@ -22,8 +22,8 @@ use crate::{
 /// How many recordings are tombstoned in one commit: beside them stands the check of the holds.
 const TOMBSTONES: usize = MAX_OPS - 2;
 
-/// Where objects of recordings stand, each with a folder for each account.
-const ROOTS: [&str; 3] = ["imports", "recordings", "staging"];
+/// Where objects of accounts stand, each with a folder for each account.
+const ROOTS: [&str; 4] = ["exports", "imports", "recordings", "staging"];
 
 /// How long a part waits before its objects are tried again. As often as there are waits.
 const WAITS: [u64; 5] = [5, 30, 120, 600, 900];

@@ -6,6 +6,7 @@
 //! generation, so that one made at the same moment cannot slip through.
 
 mod cookie;
+mod of_export;
 mod token;
 
 use std::{net::IpAddr, sync::Arc};
@@ -68,6 +69,9 @@ pub struct Link {
     pub revoked_at: Option<Timestamp>,
     /// The recording's generation of links that it belongs to.
     pub generation: u32,
+    /// The export that it was made for: deleted, it takes its links with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<String>,
 }
 
 /// A link as it is listed.
@@ -243,6 +247,7 @@ impl App {
             expires_at: [expires_at, by_days].into_iter().flatten().min(),
             revoked_at: None,
             generation: recording.link_generation,
+            export: None,
         }
     }
 
@@ -338,11 +343,20 @@ impl App {
             keys.push(keyspace::link(&parse_doc::<Pointer>(&row.doc)?.sha256));
         }
         let mut links = Vec::with_capacity(keys.len());
+        let mut found = Vec::with_capacity(keys.len());
         for row in self.table.get_many(&keys).await?.into_iter().flatten() {
-            let link: Link = parse_doc(&row.doc)?;
+            found.push(parse_doc::<Link>(&row.doc)?);
+        }
+        let revoked = self.revoked_exports(&found).await?;
+        for link in found {
+            let is_revoked = link.export.as_ref().is_some_and(|of| revoked.contains(of));
             links.push(ListedLink {
                 ends_at: rules.link_ends(link.created_at, link.expires_at),
-                state: state(&link, &recording, &rules, self.clock.now()),
+                state: if is_revoked {
+                    LinkState::Revoked
+                } else {
+                    state(&link, &recording, &rules, self.clock.now())
+                },
                 link,
             });
         }
@@ -432,6 +446,13 @@ impl App {
             LinkState::Revoked => return Err(LinkError::Gone(Gone::Revoked)),
             LinkState::Expired => return Err(LinkError::Gone(Gone::Expired)),
             LinkState::Active => {}
+        }
+        if !self
+            .revoked_exports(std::slice::from_ref(&link))
+            .await?
+            .is_empty()
+        {
+            return Err(LinkError::Gone(Gone::Revoked));
         }
         if recording.deleted_at.is_some() {
             return Err(LinkError::Gone(Gone::Deleted));

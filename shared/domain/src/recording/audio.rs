@@ -29,28 +29,28 @@ pub(super) async fn sniff_stream(bytes: &mut ByteStream) -> Result<(Vec<u8>, Sni
 mod tests {
     use super::*;
 
-    fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
         let length = u32::try_from(content.len() + 8).unwrap();
-        [length.to_be_bytes().as_slice(), name, content].concat()
+        [length.to_be_bytes().as_slice(), &name, content].concat()
     }
 
     fn ftyp() -> Vec<u8> {
-        boxed(b"ftyp", b"isom\0\0\0\0")
+        boxed(*b"ftyp", b"isom\0\0\0\0")
     }
 
     /// The index of an MPEG-4 file with one track of AAC.
     fn index(samples: usize) -> Vec<u8> {
         let entry = [b"\0\0\0\x24mp4a".as_slice(), &[0; 28]].concat();
         let table = boxed(
-            b"stsd",
+            *b"stsd",
             &[b"\0\0\0\0\0\0\0\x01".as_slice(), &entry].concat(),
         );
-        let sizes = boxed(b"stsz", &vec![0; samples]);
-        let table = boxed(b"stbl", &[table, sizes].concat());
-        let info = boxed(b"minf", &table);
-        let handler = boxed(b"hdlr", b"\0\0\0\0\0\0\0\0soun\0\0\0\0");
-        let media = boxed(b"mdia", &[handler, info].concat());
-        boxed(b"moov", &boxed(b"trak", &media))
+        let sizes = boxed(*b"stsz", &vec![0; samples]);
+        let table = boxed(*b"stbl", &[table, sizes].concat());
+        let info = boxed(*b"minf", &table);
+        let handler = boxed(*b"hdlr", b"\0\0\0\0\0\0\0\0soun\0\0\0\0");
+        let media = boxed(*b"mdia", &[handler, info].concat());
+        boxed(*b"moov", &boxed(*b"trak", &media))
     }
 
     async fn sniffed(file: &[u8], part: usize) -> (Vec<u8>, Option<AudioFormat>, usize) {

@@ -1,0 +1,319 @@
+//! An export that dies at every step, is copied, or is deleted while it is made.
+
+use std::{
+    collections::BTreeSet,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use ringfence_domain::App;
+use ringfence_ports::{
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Consumer as _, ListPage, OpenUpload,
+    Served, StoreError, Table, UploadLink,
+    contract::{Fault, Faulty},
+};
+use ringfence_test_support::MemoryBlobs;
+use ringfence_webhook::{Policy, Sender, target::SystemResolver};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::world::{World, facts};
+
+/// The same account over other stores.
+fn over(world: &World, table: Arc<dyn Table>, blobs: Arc<dyn Blobs>) -> Arc<App> {
+    let test = &world.test;
+    let sender = Sender::new(
+        Policy::public(),
+        Arc::new(SystemResolver),
+        ringfence_webhook::send::Options::default(),
+    )
+    .unwrap();
+    let app = App::new(
+        table,
+        test.app.queue.clone(),
+        test.app.keys.clone(),
+        test.app.clock.clone(),
+        test.app.random.clone(),
+        sender,
+    );
+    Arc::new(app.with_blobs(blobs))
+}
+
+/// Three recordings of one call, one of which is held.
+async fn world() -> (World, String) {
+    let world = World::new().await;
+    for at in ["2026-01-28T07:15:09Z", "2026-01-29T07:15:09Z"] {
+        world.recording(facts(at)).await;
+    }
+    let held = world.recording(facts("2026-01-30T07:15:09Z")).await;
+    let case = json!({"recording_id": held, "reason": "Case 26-1042"});
+    let placed = world.call("POST", "/holds", case).await;
+    assert_eq!(placed.status, 201, "{}", placed.json);
+    let export = world.order(json!({"links": true})).await;
+    (world, export)
+}
+
+/// Has the export looked at over `app`; whether that went well.
+async fn look(world: &World, app: &Arc<App>, export: &str) -> bool {
+    let failed = ringfence_jobs::consumer(app.clone())
+        .handle(vec![world.message(export)])
+        .await;
+    failed.is_empty()
+}
+
+/// What is in the file but ids, and whether its links are exactly those that there are.
+async fn checked(world: &World, export: &str) -> Vec<(String, bool)> {
+    let read = world.export(export).await;
+    assert_eq!((&read["state"], &read["rows"]), (&json!("done"), &json!(3)));
+    let mut rows = Vec::new();
+    let mut written = BTreeSet::new();
+    let mut stored = 0;
+    for line in world.lines(export) {
+        let link = line["link"].clone();
+        rows.push((line["started_at"].clone(), !link.is_empty()));
+        let links = world
+            .get(&format!("/recordings/{}/links", line["id"]))
+            .await;
+        stored += links["items"].as_array().unwrap().len();
+        if !link.is_empty() {
+            assert_eq!(world.visit(&link).await.status, 200);
+            written.insert(link);
+        }
+    }
+    assert_eq!(
+        written.len(),
+        stored,
+        "each link that is there is in the file"
+    );
+    assert_eq!(read["linked"], stored);
+    assert_eq!(world.files().len(), 1);
+    rows
+}
+
+#[tokio::test]
+async fn whatever_call_of_the_table_fails_the_next_run_makes_the_same() {
+    let (first, export) = world().await;
+    assert!(look(&first, &first.test.app, &export).await);
+    let expected = checked(&first, &export).await;
+    assert_eq!(expected.len(), 3);
+    let mut tried = 0;
+    for call in 0.. {
+        let mut hit = false;
+        for lose_answer in [false, true] {
+            let (world, export) = world().await;
+            let faulty = Arc::new(Faulty::new(world.test.app.table.clone()));
+            let app = over(&world, faulty.clone(), world.test.blobs.clone());
+            let error = StoreError::Unavailable("a fault".to_owned());
+            let fault = if lose_answer {
+                Fault::LoseAnswer(error)
+            } else {
+                Fault::Refuse(error)
+            };
+            faulty.fail(call, fault);
+            if !look(&world, &app, &export).await {
+                hit = true;
+                tried += 1;
+                assert!(look(&world, &app, &export).await, "call {call}");
+            }
+            assert_eq!(checked(&world, &export).await, expected, "call {call}");
+            let ends = world.history(&export).await;
+            assert_eq!(ends.len(), 2, "call {call}: asked for, and done once");
+        }
+        if !hit {
+            break;
+        }
+    }
+    assert!(tried > 20, "{tried}");
+}
+
+#[tokio::test]
+async fn copies_of_a_message_make_one_export() {
+    let (world, export) = world().await;
+    let app = &world.test.app;
+    let copies = futures_util::future::join_all((0..4).map(|_| look(&world, app, &export))).await;
+    assert!(copies.iter().all(|went_well| *went_well));
+    assert_eq!(checked(&world, &export).await.len(), 3);
+    assert_eq!(world.history(&export).await.len(), 2);
+    assert!(
+        look(&world, app, &export).await,
+        "and one that comes late does nothing"
+    );
+    assert_eq!(world.history(&export).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_was_lost_is_sent_again() {
+    let (world, export) = world().await;
+    // It is handed out, and whoever had it dies.
+    let dead = over(
+        &world,
+        Arc::new(Faulty::new(world.test.app.table.clone())),
+        world.test.blobs.clone(),
+    );
+    drop(look(&world, &dead, &export));
+    world.test.after(Duration::from_mins(11)).await;
+    assert_eq!(checked(&world, &export).await.len(), 3);
+}
+
+/// A store that waits in the middle of an object, until it is let go on.
+struct Gate {
+    inner: Arc<MemoryBlobs>,
+    is_shut: AtomicBool,
+    reached: Notify,
+    opened: Notify,
+    /// Whether it waits before the object is stored, or behind that.
+    is_behind: bool,
+}
+
+impl Gate {
+    fn new(world: &World, is_behind: bool) -> Arc<Self> {
+        Arc::new(Self {
+            inner: world.test.blobs.clone(),
+            is_shut: AtomicBool::new(true),
+            reached: Notify::new(),
+            opened: Notify::new(),
+            is_behind,
+        })
+    }
+
+    async fn wait(&self) {
+        if self.is_shut.swap(false, Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.opened.notified().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Blobs for Gate {
+    async fn put(
+        &self,
+        key: &str,
+        meta: BlobMeta,
+        mut bytes: ByteStream,
+    ) -> Result<BlobHead, BlobError> {
+        if self.is_behind {
+            let head = self.inner.put(key, meta, bytes).await;
+            self.wait().await;
+            return head;
+        }
+        let first = bytes.next().await;
+        self.wait().await;
+        let bytes = futures_util::stream::iter(first).chain(bytes);
+        self.inner.put(key, meta, Box::pin(bytes)).await
+    }
+    async fn get(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<(BlobHead, ByteStream), BlobError> {
+        self.inner.get(key, range).await
+    }
+    async fn head(&self, key: &str) -> Result<BlobHead, BlobError> {
+        self.inner.head(key).await
+    }
+    async fn list(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError> {
+        self.inner.list(prefix, after).await
+    }
+    async fn versions(&self, prefix: &str, after: Option<String>) -> Result<ListPage, BlobError> {
+        self.inner.versions(prefix, after).await
+    }
+    async fn delete(&self, ids: &[BlobId]) -> Result<Vec<Result<(), BlobError>>, BlobError> {
+        self.inner.delete(ids).await
+    }
+    async fn open_uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>, BlobError> {
+        self.inner.open_uploads(prefix).await
+    }
+    async fn abort_upload(&self, upload: &OpenUpload) -> Result<(), BlobError> {
+        self.inner.abort_upload(upload).await
+    }
+    async fn link(
+        &self,
+        key: &str,
+        ttl: Duration,
+        served: Served<'_>,
+    ) -> Result<String, BlobError> {
+        self.inner.link(key, ttl, served).await
+    }
+    async fn upload_link(
+        &self,
+        key: &str,
+        meta: &BlobMeta,
+        ttl: Duration,
+    ) -> Result<UploadLink, BlobError> {
+        self.inner.upload_link(key, meta, ttl).await
+    }
+}
+
+#[tokio::test]
+async fn deleted_while_it_is_made_it_leaves_nothing_that_opens_or_lies_about() {
+    for is_behind in [false, true] {
+        let (world, export) = world().await;
+        let gate = Gate::new(&world, is_behind);
+        let app = over(&world, world.test.app.table.clone(), gate.clone());
+        let path = format!("/exports/{export}");
+        let (went_well, ()) = tokio::join!(look(&world, &app, &export), async {
+            gate.reached.notified().await;
+            // Its links are made already.
+            let lines = world.get("/recordings?limit=1").await;
+            assert!(lines["items"].is_array());
+            assert_eq!(world.call("DELETE", &path, Value::Null).await.status, 204);
+            // What removes it comes before the run ends.
+            world.test.drain().await;
+            gate.opened.notify_one();
+        });
+        assert!(went_well);
+        assert!(world.files().is_empty(), "behind: {is_behind}");
+        let all = world.get("/recordings").await;
+        let mut links = 0;
+        for recording in all["items"].as_array().unwrap() {
+            let id = recording["id"].as_str().unwrap();
+            let made = world.get(&format!("/recordings/{id}/links")).await;
+            for link in made["items"].as_array().unwrap() {
+                links += 1;
+                assert_eq!(link["state"], "revoked");
+            }
+        }
+        assert_eq!(links, 2);
+        let actions: Vec<_> = world.history(&export).await;
+        let actions: Vec<_> = actions.iter().map(|entry| &entry["action"]).collect();
+        assert_eq!(actions, ["delete", "create"]);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_overtaken_stores_nothing_over_what_is_there() {
+    let (world, export) = world().await;
+    let gate = Gate::new(&world, true);
+    let app = over(&world, world.test.app.table.clone(), gate.clone());
+    let (went_well, ()) = tokio::join!(look(&world, &app, &export), async {
+        gate.reached.notified().await;
+        // It was taken for dead, and another one made the export.
+        assert!(look(&world, &world.test.app, &export).await);
+        gate.opened.notify_one();
+    });
+    assert!(went_well);
+    assert_eq!(checked(&world, &export).await.len(), 3);
+    assert_eq!(world.history(&export).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_in_the_middle_leaves_no_file_and_the_next_one_makes_it() {
+    let (world, export) = world().await;
+    let gate = Gate::new(&world, false);
+    let app = over(&world, world.test.app.table.clone(), gate.clone());
+    tokio::select! {
+        _ = look(&world, &app, &export) => panic!("it waits"),
+        () = gate.reached.notified() => {}
+    }
+    assert!(world.files().is_empty());
+    assert_eq!(world.export(&export).await["state"], "running");
+    assert!(look(&world, &world.test.app, &export).await);
+    assert_eq!(checked(&world, &export).await.len(), 3);
+}
