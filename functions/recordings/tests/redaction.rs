@@ -511,6 +511,84 @@ impl Table for Busy {
     }
 }
 
+/// A store of rows each call of which lets others go first.
+struct Polite(Arc<dyn Table>);
+
+#[async_trait::async_trait]
+impl Table for Polite {
+    fn sends_with_rows(&self) -> bool {
+        self.0.sends_with_rows()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.get_many(keys).await
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.query(query).await
+    }
+
+    async fn write(&self, units: Vec<Unit>) -> Vec<Result<(), StoreError>> {
+        tokio::task::yield_now().await;
+        self.0.write(units).await
+    }
+
+    async fn count(
+        &self,
+        key: &Key,
+        delta: i64,
+        max: Option<i64>,
+        expires_at: Option<jiff::Timestamp>,
+    ) -> Result<i64, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.count(key, delta, max, expires_at).await
+    }
+}
+
+#[tokio::test]
+async fn two_hands_on_one_leave_one_copy() {
+    for encryption in ["provider", "client"] {
+        for ahead in 0..40 {
+            let world = World::new(encryption).await;
+            let ordered = world.order(second_to_third()).await;
+            let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
+            let body = json!({
+                "account": world.test.account, "recording": world.recording,
+                "redaction": ordered.json["id"],
+            });
+            let hand = async |waits: usize| {
+                for _ in 0..waits {
+                    tokio::task::yield_now().await;
+                }
+                let message = Received {
+                    id: "m".to_owned(),
+                    body: body.to_string(),
+                    group: String::new(),
+                    receives: 1,
+                };
+                RecordingConsumer::new(app.clone())
+                    .handle(vec![message])
+                    .await
+            };
+            tokio::join!(hand(0), hand(ahead));
+            finish(&world, &app, &ordered).await;
+            check_done(
+                &world,
+                &ordered,
+                &format!("{encryption}, {ahead} calls apart"),
+            )
+            .await;
+        }
+    }
+}
+
 /// How often a copy was begun for a redaction.
 async fn started(world: &World, ordered: &Response) -> u64 {
     let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());
