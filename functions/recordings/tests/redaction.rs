@@ -555,7 +555,7 @@ impl Table for Polite {
 #[tokio::test]
 async fn two_hands_on_one_leave_one_copy() {
     for encryption in ["provider", "client"] {
-        for ahead in 0..40 {
+        for ahead in (0..40).step_by(3) {
             let world = World::new(encryption).await;
             let ordered = world.order(second_to_third()).await;
             let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
@@ -586,6 +586,34 @@ async fn two_hands_on_one_leave_one_copy() {
             )
             .await;
         }
+    }
+}
+
+#[tokio::test]
+async fn two_at_the_same_time_both_take_effect() {
+    for ahead in (0..40).step_by(3) {
+        let world = World::new("client").await;
+        let mut other = second_to_third();
+        other["spans"] = json!([{"start_ms": 7_000, "end_ms": 8_000}]);
+        let orders = [
+            world.order(second_to_third()).await,
+            world.order(other).await,
+        ];
+        let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
+        let hand = async |ordered: &Response, waits: usize| {
+            for _ in 0..waits {
+                tokio::task::yield_now().await;
+            }
+            finish(&world, &app, ordered).await
+        };
+        tokio::join!(hand(&orders[0], 0), hand(&orders[1], ahead));
+        for ordered in &orders {
+            let read = world.read(ordered).await;
+            assert_eq!(read["state"], "done", "{ahead} calls apart: {read}");
+        }
+        let expected = silenced(&silenced(&wav(10), 2..3), 7..8);
+        assert_eq!(world.hear("/audio").await, expected, "{ahead} calls apart");
+        assert_eq!(world.test.blobs.versions_kept(), 1, "{ahead} calls apart");
     }
 }
 
