@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use ringfence_domain::{
@@ -512,32 +512,59 @@ impl Table for Busy {
 }
 
 /// A store of rows each call of which lets others go first.
-struct Polite(Arc<dyn Table>);
+struct Polite {
+    inner: Arc<dyn Table>,
+    calls: AtomicU32,
+    is_over: AtomicBool,
+}
+
+impl Polite {
+    fn of(world: &World) -> (Arc<Self>, Arc<App>) {
+        let polite = Arc::new(Self {
+            inner: world.test.app.table.clone(),
+            calls: AtomicU32::new(0),
+            is_over: AtomicBool::new(false),
+        });
+        (polite.clone(), over(&world.test, polite))
+    }
+
+    async fn step(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+
+    /// Waits until so many calls were made, or no more will be.
+    async fn after(&self, calls: u32) {
+        while self.calls.load(Ordering::SeqCst) < calls && !self.is_over.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
 
 #[async_trait::async_trait]
 impl Table for Polite {
     fn sends_with_rows(&self) -> bool {
-        self.0.sends_with_rows()
+        self.inner.sends_with_rows()
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        tokio::task::yield_now().await;
-        self.0.get(key).await
+        self.step().await;
+        self.inner.get(key).await
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
-        tokio::task::yield_now().await;
-        self.0.get_many(keys).await
+        self.step().await;
+        self.inner.get_many(keys).await
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        tokio::task::yield_now().await;
-        self.0.query(query).await
+        self.step().await;
+        self.inner.query(query).await
     }
 
     async fn write(&self, units: Vec<Unit>) -> Vec<Result<(), StoreError>> {
-        tokio::task::yield_now().await;
-        self.0.write(units).await
+        self.step().await;
+        self.inner.write(units).await
     }
 
     async fn count(
@@ -547,74 +574,103 @@ impl Table for Polite {
         max: Option<i64>,
         expires_at: Option<jiff::Timestamp>,
     ) -> Result<i64, StoreError> {
-        tokio::task::yield_now().await;
-        self.0.count(key, delta, max, expires_at).await
+        self.step().await;
+        self.inner.count(key, delta, max, expires_at).await
     }
+}
+
+/// Works on a redaction as [`finish`] does; then `polite` is called no more.
+async fn finish_over(world: &World, polite: &Polite, app: &Arc<App>, ordered: &Response) {
+    finish(world, app, ordered).await;
+    polite.is_over.store(true, Ordering::SeqCst);
 }
 
 #[tokio::test]
 async fn two_hands_on_one_leave_one_copy() {
-    for encryption in ["provider", "client"] {
-        for ahead in (0..40).step_by(3) {
-            let world = World::new(encryption).await;
-            let ordered = world.order(second_to_third()).await;
-            let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
-            let body = json!({
-                "account": world.test.account, "recording": world.recording,
-                "redaction": ordered.json["id"],
-            });
-            let hand = async |waits: usize| {
-                for _ in 0..waits {
-                    tokio::task::yield_now().await;
-                }
-                let message = Received {
-                    id: "m".to_owned(),
-                    body: body.to_string(),
-                    group: String::new(),
-                    receives: 1,
-                };
-                RecordingConsumer::new(app.clone())
-                    .handle(vec![message])
-                    .await
-            };
-            tokio::join!(hand(0), hand(ahead));
-            finish(&world, &app, &ordered).await;
-            check_done(
-                &world,
-                &ordered,
-                &format!("{encryption}, {ahead} calls apart"),
-            )
-            .await;
-        }
+    for ahead in 0..20 {
+        let encryption = ["provider", "client"][ahead as usize % 2];
+        let world = World::new(encryption).await;
+        let ordered = world.order(second_to_third()).await;
+        let (polite, app) = Polite::of(&world);
+        let second = async {
+            polite.after(ahead).await;
+            finish(&world, &app, &ordered).await
+        };
+        tokio::join!(finish_over(&world, &polite, &app, &ordered), second);
+        check_done(
+            &world,
+            &ordered,
+            &format!("{encryption}, {ahead} calls apart"),
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn two_at_the_same_time_both_take_effect() {
-    for ahead in (0..40).step_by(3) {
+    for ahead in (0..24).step_by(3) {
         let world = World::new("client").await;
         let mut other = second_to_third();
         other["spans"] = json!([{"start_ms": 7_000, "end_ms": 8_000}]);
-        let orders = [
+        let [one, two] = [
             world.order(second_to_third()).await,
             world.order(other).await,
         ];
-        let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
-        let hand = async |ordered: &Response, waits: usize| {
-            for _ in 0..waits {
-                tokio::task::yield_now().await;
-            }
-            finish(&world, &app, ordered).await
+        let (polite, app) = Polite::of(&world);
+        let second = async {
+            polite.after(ahead).await;
+            finish(&world, &app, &two).await
         };
-        tokio::join!(hand(&orders[0], 0), hand(&orders[1], ahead));
-        for ordered in &orders {
-            let read = world.read(ordered).await;
+        tokio::join!(finish_over(&world, &polite, &app, &one), second);
+        for ordered in [one, two] {
+            let read = world.read(&ordered).await;
             assert_eq!(read["state"], "done", "{ahead} calls apart: {read}");
         }
         let expected = silenced(&silenced(&wav(10), 2..3), 7..8);
         assert_eq!(world.hear("/audio").await, expected, "{ahead} calls apart");
         assert_eq!(world.test.blobs.versions_kept(), 1, "{ahead} calls apart");
     }
+}
+
+#[tokio::test]
+async fn a_hold_or_a_deletion_at_any_moment_is_before_it_or_behind() {
+    let (mut kept, mut redacted) = (0, 0);
+    for ahead in (0..24).step_by(2) {
+        let encryption = ["provider", "client"][ahead as usize / 2 % 2];
+        let world = World::new(encryption).await;
+        let mut order = second_to_third();
+        order["keep_original"] = (ahead % 4 < 2).into();
+        let ordered = world.order(order).await;
+        let (polite, app) = Polite::of(&world);
+        let deleting = async {
+            polite.after(ahead).await;
+            world.call("DELETE", &world.at(""), Value::Null).await
+        };
+        let work = finish_over(&world, &polite, &app, &ordered);
+        let ((), deleted) = tokio::join!(work, deleting);
+        assert_eq!(deleted.json["receipt"]["deleted"], 1, "{}", deleted.json);
+        assert_eq!(world.test.blobs.versions_kept(), 0, "{ahead} calls later");
+
+        let world = World::new(encryption).await;
+        let ordered = world.order(second_to_third()).await;
+        let (polite, app) = Polite::of(&world);
+        let holding = async {
+            polite.after(ahead).await;
+            world.hold().await
+        };
+        tokio::join!(finish_over(&world, &polite, &app, &ordered), holding);
+        let read = world.read(&ordered).await;
+        let heard = world.hear("/audio").await;
+        assert_eq!(world.test.blobs.versions_kept(), 1, "{ahead} calls later");
+        if read["state"] == "failed" {
+            kept += 1;
+            assert_eq!(heard, wav(10), "{ahead} calls later");
+        } else {
+            redacted += 1;
+            assert_eq!(heard, silenced(&wav(10), 2..3), "{ahead} calls later");
+        }
+    }
+    assert!(kept > 1 && redacted > 1, "{kept} {redacted}");
 }
 
 /// How often a copy was begun for a redaction.
