@@ -126,6 +126,9 @@ pub(crate) struct RedactionPage {
 /// frames are replaced, a few more than were asked for, and nothing is encoded anew. It is done behind the
 /// answer: read the redaction until it is done. `recording.available` goes out again, with `redacted`.
 ///
+/// Audio of a coding that cannot be silenced (HE-AAC and Apple Lossless, fragmented MPEG-4, free-format MP3), and a file
+/// that players could read in another way, stays as it is: then the redaction has failed, and says why.
+///
 /// While a legal hold keeps the recording only a redaction that keeps the original is taken: 409. Needs the
 /// scope `deletion:write`.
 #[utoipa::path(
@@ -143,7 +146,7 @@ pub(crate) struct RedactionPage {
         (status = 202, description = "Under way", body = RedactionBody),
         (status = 400, description = "A field is wrong; all that are wrong are named", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account or recording", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
-        (status = 409, description = "There is no audio, a legal hold keeps it, or only the customer can open it", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 409, description = "There is no audio, a legal hold keeps it, only the customer can open it, or eight redactions of it are under way", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 410, description = "It was deleted", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
     ),
 )]
