@@ -80,7 +80,14 @@ impl Index {
                 b"trak" => {
                     let media = child(found.content, *b"mdia").ok_or(DAMAGED)?;
                     let handler = child(media, *b"hdlr").and_then(|handler| handler.get(8..12));
-                    if handler.ok_or(DAMAGED)? != b"soun" {
+                    let handler = handler.ok_or(DAMAGED)?;
+                    if handler == b"hint" {
+                        // Its packets may hold copies of the sound.
+                        return Err(RedactionError::Unsupported(
+                            "an M4A with hints for streaming",
+                        ));
+                    }
+                    if handler != b"soun" {
                         is_alone = false;
                     } else if sound.replace((found.content, media)).is_some() {
                         return Err(RedactionError::Unsupported(
