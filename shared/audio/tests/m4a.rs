@@ -201,12 +201,12 @@ fn what_players_would_find_another_index_in_is_refused() {
     assert!(redact(&harmless, &spans, 999).is_ok());
     // Of two tables of a kind some take the first, some the last.
     for name in [b"stsz", b"stts", b"stsc", b"stco", b"stsd"] {
-        let twice = with_box(stbl, &boxed(name, &content(name)));
+        let twice = with_box(stbl, &boxed(*name, &content(name)));
         assert!(redact(&twice, &spans, 999).is_err());
     }
     // Access units that are heard at another time; a box in which there is who knows what.
     for name in [b"ctts", b"wave"] {
-        let other = with_box(stbl, &boxed(name, &[0; 16]));
+        let other = with_box(stbl, &boxed(*name, &[0; 16]));
         assert!(redact(&other, &spans, 999).is_err());
     }
     // A track among notes, and beside the index; and one that is sound, but does not say so.
