@@ -511,6 +511,112 @@ impl Table for Busy {
     }
 }
 
+/// A store of rows each call of which lets others go first.
+struct Polite(Arc<dyn Table>);
+
+#[async_trait::async_trait]
+impl Table for Polite {
+    fn sends_with_rows(&self) -> bool {
+        self.0.sends_with_rows()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.get_many(keys).await
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.query(query).await
+    }
+
+    async fn write(&self, units: Vec<Unit>) -> Vec<Result<(), StoreError>> {
+        tokio::task::yield_now().await;
+        self.0.write(units).await
+    }
+
+    async fn count(
+        &self,
+        key: &Key,
+        delta: i64,
+        max: Option<i64>,
+        expires_at: Option<jiff::Timestamp>,
+    ) -> Result<i64, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.count(key, delta, max, expires_at).await
+    }
+}
+
+#[tokio::test]
+async fn two_hands_on_one_leave_one_copy() {
+    for encryption in ["provider", "client"] {
+        for ahead in (0..40).step_by(3) {
+            let world = World::new(encryption).await;
+            let ordered = world.order(second_to_third()).await;
+            let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
+            let body = json!({
+                "account": world.test.account, "recording": world.recording,
+                "redaction": ordered.json["id"],
+            });
+            let hand = async |waits: usize| {
+                for _ in 0..waits {
+                    tokio::task::yield_now().await;
+                }
+                let message = Received {
+                    id: "m".to_owned(),
+                    body: body.to_string(),
+                    group: String::new(),
+                    receives: 1,
+                };
+                RecordingConsumer::new(app.clone())
+                    .handle(vec![message])
+                    .await
+            };
+            tokio::join!(hand(0), hand(ahead));
+            finish(&world, &app, &ordered).await;
+            check_done(
+                &world,
+                &ordered,
+                &format!("{encryption}, {ahead} calls apart"),
+            )
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_at_the_same_time_both_take_effect() {
+    for ahead in (0..40).step_by(3) {
+        let world = World::new("client").await;
+        let mut other = second_to_third();
+        other["spans"] = json!([{"start_ms": 7_000, "end_ms": 8_000}]);
+        let orders = [
+            world.order(second_to_third()).await,
+            world.order(other).await,
+        ];
+        let app = over(&world.test, Arc::new(Polite(world.test.app.table.clone())));
+        let hand = async |ordered: &Response, waits: usize| {
+            for _ in 0..waits {
+                tokio::task::yield_now().await;
+            }
+            finish(&world, &app, ordered).await
+        };
+        tokio::join!(hand(&orders[0], 0), hand(&orders[1], ahead));
+        for ordered in &orders {
+            let read = world.read(ordered).await;
+            assert_eq!(read["state"], "done", "{ahead} calls apart: {read}");
+        }
+        let expected = silenced(&silenced(&wav(10), 2..3), 7..8);
+        assert_eq!(world.hear("/audio").await, expected, "{ahead} calls apart");
+        assert_eq!(world.test.blobs.versions_kept(), 1, "{ahead} calls apart");
+    }
+}
+
 /// How often a copy was begun for a redaction.
 async fn started(world: &World, ordered: &Response) -> u64 {
     let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());

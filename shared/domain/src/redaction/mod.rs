@@ -89,6 +89,10 @@ pub struct Redaction {
     /// The copy's object, from before it is written until it is the recording's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     written: Option<String>,
+    /// Objects of copies that broke off, until they are removed. Whoever wrote one may yet be at it: it is removed only
+    /// behind the write that names it here, since no other can then put it in the audio's place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    abandoned: Vec<String>,
     /// How many copies were begun.
     #[serde(default)]
     started: u32,
@@ -307,6 +311,7 @@ impl App {
             silenced_ms: None,
             finished_at: None,
             written: None,
+            abandoned: Vec::new(),
             started: 0,
             replaced: false,
         };

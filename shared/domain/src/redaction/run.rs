@@ -84,8 +84,6 @@ impl App {
             if redaction.replaced {
                 break;
             }
-            // Of a try that broke off.
-            self.forget_written(&redaction).await?;
             let stored = self.recording(account, &redaction.recording).await?;
             stored.recording.playable()?;
             if stored.recording.for_customer().is_some() {
@@ -99,6 +97,8 @@ impl App {
                 after.id,
                 id::hex(&tail)
             );
+            // Of a try that broke off.
+            redaction.abandoned.extend(redaction.written.take());
             redaction.written = Some(after.blob.clone());
             redaction.started += 1;
             if !self.note(&redaction, version).await? {
@@ -106,11 +106,17 @@ impl App {
                 return Ok(());
             }
             version += 1;
+            self.forget_abandoned(&mut redaction).await?;
             let copied = match self.copy(&redaction, &stored.recording, &mut after).await {
                 Ok(copied) => copied,
                 Err(error) => {
-                    self.forget_written(&redaction).await?;
-                    return Err(error);
+                    self.forget(&redaction, &after.blob).await?;
+                    let now = self.recording(account, &redaction.recording).await?;
+                    if is_same_audio(&stored.recording, &now.recording) {
+                        return Err(error);
+                    }
+                    // Another redaction took it away, or a deletion.
+                    continue;
                 }
             };
             redaction.silenced_ms = Some(copied.redacted.silenced_ms);
@@ -141,7 +147,7 @@ impl App {
                         }
                     }
                     Err(error @ RedactionError::Held(_)) => {
-                        self.forget_written(&redaction).await?;
+                        self.forget(&redaction, &after.blob).await?;
                         return Err(error);
                     }
                     Err(error) => return Err(error),
@@ -290,12 +296,8 @@ impl App {
                 if now == version {
                     return Ok(false);
                 }
-                // Theirs is noted in the row, ours is not any more.
-                let ours = Redaction {
-                    written: Some(after.blob.clone()),
-                    ..redaction.clone()
-                };
-                self.forget_written(&ours).await?;
+                // It is theirs now, and ours is in nobody's way.
+                self.forget(redaction, &after.blob).await?;
                 Err(StoreError::Busy.into())
             }
             Err(error) => Err(error.into()),
@@ -317,19 +319,26 @@ impl App {
         }
     }
 
-    /// Removes a copy that is nobody's.
-    async fn forget_written(&self, redaction: &Redaction) -> Result<(), RedactionError> {
-        let Some(written) = &redaction.written else {
-            return Ok(());
-        };
+    /// Removes the copies that broke off, which the redaction's row says.
+    async fn forget_abandoned(&self, redaction: &mut Redaction) -> Result<(), RedactionError> {
+        for copy in &redaction.abandoned {
+            self.forget(redaction, copy).await?;
+        }
+        redaction.abandoned.clear();
+        Ok(())
+    }
+
+    /// Removes a copy that is nobody's, and that nobody can put in the audio's place any more: the redaction's row has
+    /// moved since it was begun, or it is our own.
+    async fn forget(&self, redaction: &Redaction, copy: &str) -> Result<(), RedactionError> {
         // An answer may be lost on its way although the row was written.
         let known = self
             .find_recording(&redaction.account, &redaction.recording)
             .await?;
-        if known.is_some_and(|known| known.recording.names(written)) {
+        if known.is_some_and(|known| known.recording.names(copy)) {
             return Ok(());
         }
-        self.erase_object(&redaction.account, written)
+        self.erase_object(&redaction.account, copy)
             .await
             .map_err(RecordingError::from)?;
         Ok(())
@@ -342,14 +351,20 @@ impl App {
         redaction: &str,
         why: &str,
     ) -> Result<(), RedactionError> {
-        let (mut redaction, version) = self.stored_redaction(recording, redaction).await?;
+        let (mut redaction, mut version) = self.stored_redaction(recording, redaction).await?;
         if redaction.state != State::Running {
             return Ok(());
         }
         if !redaction.replaced {
             // Nobody comes back for it: it would keep what a later redaction takes away.
-            self.forget_written(&redaction).await?;
-            redaction.written = None;
+            redaction.abandoned.extend(redaction.written.take());
+            if !redaction.abandoned.is_empty() {
+                if !self.note(&redaction, version).await? {
+                    return Err(StoreError::Busy.into());
+                }
+                version += 1;
+                self.forget_abandoned(&mut redaction).await?;
+            }
         }
         redaction.state = State::Failed;
         redaction.finished_at = Some(self.clock.now());
@@ -363,6 +378,11 @@ impl App {
         self.note(&redaction, version).await?;
         Ok(())
     }
+}
+
+/// Whether a recording has the audio yet that it had.
+fn is_same_audio(before: &Recording, now: &Recording) -> bool {
+    now.is_available() && (&now.blob, &now.blob_version) == (&before.blob, &before.blob_version)
 }
 
 /// The recording as it is now, with the copy in its audio's place that `copied` has.
