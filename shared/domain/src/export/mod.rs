@@ -238,6 +238,8 @@ pub enum Download {
     None,
     /// There is one with whole numbers, and the account masks them since.
     Unmasked,
+    /// Not for whoever may make no links: there are some in it.
+    Links,
 }
 
 /// Why something could not be done with an export.
