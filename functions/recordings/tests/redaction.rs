@@ -1,6 +1,9 @@
 //! Spans that become inaudible, however the audio is kept.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use ringfence_domain::{
     App,
@@ -9,7 +12,7 @@ use ringfence_domain::{
     recording::RecordingConsumer,
 };
 use ringfence_ports::{
-    Consumer, Op, Put, Received, StoreError, Unit, When,
+    Consumer, Key, Op, Page, Put, Query, Received, Row, StoreError, Table, Unit, When,
     contract::{Fault, Faulty},
 };
 use ringfence_test_support::{Receiver, Response, TestApp, sha256_hex, wav};
@@ -36,6 +39,7 @@ impl World {
             .merge(ringfence_deletion::router())
             .merge(ringfence_playback::router())
             .merge(ringfence_activities::router())
+            .merge(ringfence_ingest::router())
             .merge(ringfence_settings::router());
         let test = TestApp::new().await.serving(routes);
         test.blobs.keep_versions();
@@ -427,6 +431,11 @@ async fn a_recording_that_is_deleted_meanwhile_stays_deleted() {
 /// The same account over a store of rows that fails.
 fn failing(test: &TestApp) -> (Arc<App>, Arc<Faulty<dyn ringfence_ports::Table>>) {
     let faulty = Arc::new(Faulty::new(test.app.table.clone()));
+    (over(test, faulty.clone()), faulty)
+}
+
+/// The same account over another store of rows.
+fn over(test: &TestApp, table: Arc<dyn ringfence_ports::Table>) -> Arc<App> {
     let sender = Sender::new(
         Policy::public(),
         Arc::new(SystemResolver),
@@ -434,7 +443,7 @@ fn failing(test: &TestApp) -> (Arc<App>, Arc<Faulty<dyn ringfence_ports::Table>>
     )
     .unwrap();
     let app = App::new(
-        faulty.clone(),
+        table,
         test.app.queue.clone(),
         test.app.keys.clone(),
         test.app.clock.clone(),
@@ -442,7 +451,196 @@ fn failing(test: &TestApp) -> (Arc<App>, Arc<Faulty<dyn ringfence_ports::Table>>
         sender,
     )
     .with_blobs(test.blobs.clone());
-    (Arc::new(app), faulty)
+    Arc::new(app)
+}
+
+/// A store of rows in which somebody revokes all links each time that the recording is about to be written.
+struct Busy {
+    inner: Arc<dyn Table>,
+    recording: Key,
+    left: AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl Table for Busy {
+    fn sends_with_rows(&self) -> bool {
+        self.inner.sends_with_rows()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        self.inner.query(query).await
+    }
+
+    async fn write(&self, units: Vec<Unit>) -> Vec<Result<(), StoreError>> {
+        let is_its = |op: &Op| matches!(op, Op::Put(put) if put.key == self.recording);
+        if units.iter().any(|unit| unit.ops.iter().any(is_its))
+            && self.left.load(Ordering::SeqCst) > 0
+        {
+            self.left.fetch_sub(1, Ordering::SeqCst);
+            let row = self.inner.get(&self.recording).await.unwrap().unwrap();
+            let mut doc: Value = serde_json::from_str(&row.doc).unwrap();
+            doc["link_generation"] = (doc["link_generation"].as_u64().unwrap() + 1).into();
+            let unit = Unit {
+                ops: vec![Op::Put(Put {
+                    index: row.index,
+                    ..Put::new(row.key, doc.to_string(), When::Version(row.version))
+                })],
+                sends: Vec::new(),
+            };
+            self.inner.commit(unit).await.unwrap();
+        }
+        self.inner.write(units).await
+    }
+
+    async fn count(
+        &self,
+        key: &Key,
+        delta: i64,
+        max: Option<i64>,
+        expires_at: Option<jiff::Timestamp>,
+    ) -> Result<i64, StoreError> {
+        self.inner.count(key, delta, max, expires_at).await
+    }
+}
+
+/// How often a copy was begun for a redaction.
+async fn started(world: &World, ordered: &Response) -> u64 {
+    let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());
+    let row = world.test.app.table.get(&key).await.unwrap().unwrap();
+    let doc: Value = serde_json::from_str(&row.doc).unwrap();
+    doc["started"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn whoever_changes_something_else_does_not_keep_it_from_its_end() {
+    for encryption in ["provider", "client"] {
+        let world = World::new(encryption).await;
+        let ordered = world.order(second_to_third()).await;
+        let recording = keyspace::recording(&world.test.account, &world.recording).unwrap();
+        let busy = Arc::new(Busy {
+            inner: world.test.app.table.clone(),
+            recording,
+            left: AtomicU32::new(12),
+        });
+        let app = over(&world.test, busy.clone());
+        assert_eq!(finish(&world, &app, &ordered).await, 0);
+        check_done(&world, &ordered, encryption).await;
+        assert_eq!(busy.left.load(Ordering::SeqCst), 0);
+        assert_eq!(started(&world, &ordered).await, 1, "one copy is enough");
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_leaves_no_copy() {
+    let world = World::new("provider").await;
+    let ordered = world.order(second_to_third()).await;
+    let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());
+    // Ended in the middle, again and again, so that nobody tells of an error: a copy is there.
+    let row = world.test.app.table.get(&key).await.unwrap().unwrap();
+    let mut doc: Value = serde_json::from_str(&row.doc).unwrap();
+    let written = format!(
+        "recordings/{}/{}/redacted-0011",
+        world.test.account, world.recording
+    );
+    world.test.blobs.insert(&written, "audio/wav", wav(10));
+    doc["written"] = written.into();
+    doc["started"] = 20.into();
+    let unit = Unit {
+        ops: vec![Op::Put(Put {
+            index: row.index,
+            ..Put::new(key, doc.to_string(), When::Version(row.version))
+        })],
+        sends: Vec::new(),
+    };
+    world.test.app.table.commit(unit).await.unwrap();
+    world.test.drain().await;
+    let read = world.read(&ordered).await;
+    assert_eq!(read["state"], "failed", "{read}");
+    assert!(
+        read["failure"]
+            .as_str()
+            .unwrap()
+            .contains("again and again")
+    );
+    assert_eq!(world.test.blobs.versions_kept(), 1);
+    assert_eq!(world.hear("/audio").await, wav(10));
+    assert_eq!(world.redact(second_to_third()).await["state"], "done");
+}
+
+#[tokio::test]
+async fn the_platform_may_register_it_again() {
+    let world = World::new("provider").await;
+    let audio = wav(3);
+    let facts = json!({
+        "call_id": "call-7", "started_at": "2026-01-31T07:15:09Z", "duration": 3, "external_id": "rec-7",
+        "content_type": "audio/wav", "size": audio.len(), "sha256": sha256_hex(&audio),
+    });
+    let made = world.call("POST", "/recordings", facts.clone()).await;
+    let id = made.json["id"].as_str().unwrap().to_owned();
+    let at = world.path(&format!("/recordings/{id}/audio"));
+    world
+        .test
+        .request_raw(Some(&world.test.key), "PUT", &at, &[], "audio/wav", audio)
+        .await;
+    let order = json!({"spans": [{"start_ms": 0, "end_ms": 1_000}]});
+    let redactions = format!("/recordings/{id}/redactions");
+    world.call("POST", &redactions, order).await;
+    world.test.drain().await;
+    // Its first answer was lost, perhaps.
+    let again = world.call("POST", "/recordings", facts).await;
+    assert_eq!(again.status, 200, "{}", again.json);
+    assert_eq!(again.json["id"], id);
+    assert_eq!(again.json["redacted"], true);
+}
+
+#[tokio::test]
+async fn what_an_event_named_and_is_put_there_again_does_not_stay() {
+    for keep_original in [false, true] {
+        let world = World::new("provider").await;
+        let key = format!("imports/{}/call-7.wav", world.test.account);
+        let import = async |id: &str| {
+            world.test.blobs.insert(&key, "audio/wav", wav(3));
+            let event = json!({
+                "type": "recording.available", "timestamp": "2026-01-31T07:59:00Z", "id": id,
+                "data": {"call_id": "call-7", "recording": {
+                    "id": "rec-7", "duration": 3, "url": format!("blob:{key}"),
+                }},
+            });
+            let posted = world.call("POST", "/events", event).await;
+            assert_eq!(posted.status, 202, "{}", posted.json);
+            world.test.drain().await;
+        };
+        import("e1").await;
+        let listed = world.call("GET", "/recordings", Value::Null).await;
+        let items = listed.json["items"].as_array().unwrap();
+        let found = items.iter().find(|one| one["external_id"] == "rec-7");
+        let id = found.unwrap()["id"].as_str().unwrap();
+        let order = json!({
+            "spans": [{"start_ms": 0, "end_ms": 1_000}], "keep_original": keep_original,
+        });
+        world
+            .call("POST", &format!("/recordings/{id}/redactions"), order)
+            .await;
+        world.test.drain().await;
+        assert_eq!(world.test.blobs.keys().contains(&key), keep_original);
+        // By a platform that does not know that it did.
+        import("e2").await;
+        assert_eq!(world.test.blobs.keys().contains(&key), keep_original);
+        // And without telling: it goes when the recording goes.
+        world.test.blobs.insert(&key, "audio/wav", wav(3));
+        let at = format!("/recordings/{id}");
+        let deleted = world.call("DELETE", &at, Value::Null).await;
+        assert_eq!(deleted.json["receipt"]["deleted"], 1, "{}", deleted.json);
+        assert!(!world.test.blobs.keys().contains(&key));
+    }
 }
 
 /// Works on a redaction until it is settled; what fails comes again. Answers how often something did.

@@ -4,7 +4,7 @@
 //! What lies in a span is not in the redacted file, in no form: samples are overwritten; of compressed
 //! audio every frame that is heard within the span, even for a sample of it, is replaced by one that holds
 //! nothing, together with what other frames hold of it (MP3's bit reservoir, Opus's forward error
-//! correction). What lies outside stays as it is, to the byte where the format has it: nothing is encoded
+//! correction and redundancy). What lies outside stays as it is, to the byte where the format has it: nothing is encoded
 //! anew.
 //!
 //! One pass is enough, but for MPEG-4 files whose index stands behind the audio, as every encoder writes them
@@ -186,6 +186,9 @@ impl Redactor {
     }
 
     /// Takes the next part of the file, and adds to `copy` what is sure of the redacted one.
+    ///
+    /// A copy may be longer than its file, where silence takes more room than next to nothing did: in Ogg a packet in
+    /// which nothing was sent may become one of 98 bytes of Opus, or 225 of Speex; a FLAC frame may grow by some.
     pub fn push(&mut self, part: &[u8], copy: &mut Vec<u8>) -> Result<(), RedactionError> {
         match &mut self.0 {
             Inner::Wav(wav) => wav.push(part, copy),

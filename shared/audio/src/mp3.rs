@@ -46,6 +46,8 @@ pub(crate) struct Mp3 {
     pending: Vec<u8>,
     /// Once the first frame has come.
     audio: Option<Audio>,
+    /// The last four bytes of what is no frame.
+    last: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +156,7 @@ impl Mp3 {
             state: State::Between,
             pending: Vec::new(),
             audio: None,
+            last: 0,
         }
     }
 
@@ -167,7 +170,7 @@ impl Mp3 {
                 State::Between if self.pending.is_empty() && part.first() == Some(&0) => {
                     let zeros = part.iter().take_while(|byte| **byte == 0).count();
                     let (zeros, rest) = part.split_at(zeros);
-                    self.other(zeros, copy);
+                    self.other(zeros, copy)?;
                     part = rest;
                 }
                 State::Between => {
@@ -184,11 +187,18 @@ impl Mp3 {
                                     "an MP3 whose sampling rate or channels change",
                                 ));
                             }
+                            self.last = 0;
                             self.state = State::Frame(header);
+                        }
+                        // In front of the audio players know ID3v2 alone.
+                        Next::Tag(_)
+                            if self.audio.is_none() && self.pending.first() != Some(&b'I') =>
+                        {
+                            return Err(JUNK);
                         }
                         Next::Tag(length) => {
                             let begun = std::mem::take(&mut self.pending);
-                            self.other(&begun, copy);
+                            self.other(&begun, copy)?;
                             self.tag(length.saturating_sub(begun.len() as u64));
                         }
                     }
@@ -206,7 +216,7 @@ impl Mp3 {
                 State::Tag { left } => {
                     let length = usize::try_from(left).unwrap_or(usize::MAX);
                     let (taken, rest) = part.split_at(length.min(part.len()));
-                    self.other(taken, copy);
+                    self.other(taken, copy)?;
                     part = rest;
                     self.tag(left - taken.len() as u64);
                 }
@@ -223,7 +233,7 @@ impl Mp3 {
                 // Too little to be one.
                 _ if self.pending.len() < 4 => {
                     let end = std::mem::take(&mut self.pending);
-                    self.other(&end, copy);
+                    self.other(&end, copy)?;
                 }
                 _ => return Err(JUNK),
             }
@@ -254,12 +264,26 @@ impl Mp3 {
         };
     }
 
-    /// What is no frame goes through, in its place.
-    fn other(&mut self, bytes: &[u8], copy: &mut Vec<u8>) {
-        match &mut self.audio {
-            Some(audio) => audio.other(bytes, copy),
-            None => copy.extend_from_slice(bytes),
+    /// What is no frame goes through, in its place. Players that know no tags within the audio (ffmpeg) look for frames in
+    /// them: what they would take for one must not be there.
+    fn other(&mut self, bytes: &[u8], copy: &mut Vec<u8>) -> Result<(), RedactionError> {
+        let Some(audio) = &mut self.audio else {
+            copy.extend_from_slice(bytes);
+            return Ok(());
+        };
+        for byte in bytes {
+            self.last = (self.last << 8) | u32::from(*byte);
+            let [sync, second, third, fourth] = self.last.to_be_bytes();
+            if sync == 0xff
+                && header([second, third, fourth]).is_ok_and(|found| audio.header.is_alike(found))
+            {
+                return Err(RedactionError::Unsupported(
+                    "an MP3 with what may be a frame in a tag",
+                ));
+            }
         }
+        audio.other(bytes, copy);
+        Ok(())
     }
 
     /// All of a frame has come, or all that there is of the last one.

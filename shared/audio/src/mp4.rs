@@ -248,6 +248,12 @@ impl M4a {
             }
             b"mdat" if self.units.is_none() => return Err(RedactionError::NotSurveyed),
             b"mdat" => State::Audio { left },
+            // Elsewhere players look for an index too (ffmpeg), and would find another one.
+            b"trak" | b"mdia" | b"minf" | b"stbl" | b"udta" | b"cmov" | b"wave" | b"ilst" => {
+                return Err(RedactionError::Unsupported(
+                    "an M4A with a part of an index outside of it",
+                ));
+            }
             _ => State::Other { left },
         })
     }

@@ -3,7 +3,8 @@
 //!
 //! Where a packet lies in time is counted from the start of the audio, by the lengths of the packets before.
 //! Players that go by the granule positions come to the same, but where packets were lost or the positions
-//! are wrong: then a packet is silenced if it lies in a span by either reckoning. So it is too with what a
+//! are wrong, and then some go by the position before a packet, others by the one behind: it is silenced if it lies in a
+//! span by any reckoning. So it is too with what a
 //! player is to leave out at the start (the pre-skip), since some do not.
 
 mod flac;
@@ -80,6 +81,8 @@ struct Packet {
     after: u64,
     /// Whether nothing was sent in it.
     is_empty: bool,
+    /// Bytes at its end that are no sound, and may tell of what came before.
+    padding: usize,
     /// What to put in its place: as long, and silent.
     silence: Vec<u8>,
 }
@@ -241,6 +244,14 @@ impl Ogg {
         };
         for (at, packet) in ends {
             if !stream.is_silenced(&packet, drift) {
+                // What goes through behind a span is not to tell of it.
+                if stream.time.silenced > 0 {
+                    let mut left = page.clear_end(at, packet.padding);
+                    let before = if at == 0 { self.held.len() } else { 0 };
+                    for held in self.held.iter_mut().take(before).rev() {
+                        left = held.clear_end(held.pieces.len().saturating_sub(1), left);
+                    }
+                }
                 continue;
             }
             if packet.silence.is_empty() {
@@ -286,6 +297,7 @@ impl Packet {
             before: 0,
             after: 0,
             is_empty: true,
+            padding: 0,
             silence: Vec::new(),
         }
     }
@@ -422,7 +434,8 @@ impl Time {
         }
     }
 
-    /// Takes the granule position of a page whose packets last `advance`.
+    /// Takes the granule position of a page whose packets last `advance`; gives how much later they lie than
+    /// counted: by the page before it, and by it.
     fn stamp(
         &mut self,
         advance: u64,

@@ -207,6 +207,9 @@ impl Wav {
                 if &name == b"fmt " && self.format.is_some() {
                     return Err(RedactionError::Unsupported("a WAV with two formats"));
                 }
+                if &name == b"ds64" && self.long_data.is_some() {
+                    return Err(RedactionError::Damaged("a WAV with two lengths"));
+                }
                 State::Small { name, length }
             }
             b"data" => {
@@ -225,10 +228,14 @@ impl Wav {
                     at: 0,
                     silenced: 0,
                 });
-                let length = match (short, self.is_rf64) {
-                    (u32::MAX, true) => self.long_data,
+                let length = match (short, self.is_rf64, self.long_data) {
+                    (u32::MAX, true, long) => long,
+                    // Some players go by the one, some by the other.
+                    (short, true, Some(long)) if u64::from(short) != long => {
+                        return Err(RedactionError::Damaged("a WAV with two lengths"));
+                    }
                     // Whoever writes as it comes does not know: players go on to the end.
-                    (0 | u32::MAX, false) => None,
+                    (0 | u32::MAX, false, _) => None,
                     _ => Some(length),
                 };
                 // In RF64 too a length that was never filled in means all that there is.
@@ -242,6 +249,14 @@ impl Wav {
             b"wavl" | b"slnt" | b"plst" => {
                 return Err(RedactionError::Unsupported(
                     "a WAV with its audio in pieces",
+                ));
+            }
+            // Audio that goes on behind the length that was written for it: some players go on too.
+            name if (*name, length) != ([0; 4], 0)
+                && !name.iter().all(|byte| (0x20..0x7f).contains(byte)) =>
+            {
+                return Err(RedactionError::Damaged(
+                    "a WAV with something behind a chunk that is none",
                 ));
             }
             _ => match length + length % 2 {

@@ -163,6 +163,68 @@ fn spans_past_the_end_are_told() {
     }
 }
 
+/// The file, whose index stands at its end, with a box in front of what stands in the box `within`, and with other
+/// bytes in the end.
+fn with_box(within: &[&[u8; 4]], added: &[u8]) -> Vec<u8> {
+    let mut file = SAMPLES[0].1.to_vec();
+    let mut at = 0;
+    for name in within {
+        at += file[at..]
+            .windows(4)
+            .position(|found| found == *name)
+            .unwrap();
+        let length = u32::from_be_bytes(file[at - 4..at].try_into().unwrap());
+        let more = length + u32::try_from(added.len()).unwrap();
+        file[at - 4..at].copy_from_slice(&more.to_be_bytes());
+        at += 4;
+    }
+    file.splice(at..at, added.iter().copied());
+    file
+}
+
+fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len() + 8).unwrap();
+    [&length.to_be_bytes(), &name[..], content].concat()
+}
+
+#[test]
+fn what_players_would_find_another_index_in_is_refused() {
+    let file = SAMPLES[0].1;
+    let spans = [(500, 900)];
+    let content = |name: &[u8; 4]| {
+        let at = file.windows(4).position(|found| found == name).unwrap();
+        let length = u32::from_be_bytes(file[at - 4..at].try_into().unwrap());
+        file[at + 4..at - 4 + usize::try_from(length).unwrap()].to_vec()
+    };
+    let stbl: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia", b"minf", b"stbl"];
+    let harmless = with_box(stbl, &boxed(b"free", b"trak"));
+    assert!(redact(&harmless, &spans, 999).is_ok());
+    // Of two tables of a kind some take the first, some the last.
+    for name in [b"stsz", b"stts", b"stsc", b"stco", b"stsd"] {
+        let twice = with_box(stbl, &boxed(name, &content(name)));
+        assert!(redact(&twice, &spans, 999).is_err());
+    }
+    // Access units that are heard at another time; a box in which there is who knows what.
+    for name in [b"ctts", b"wave"] {
+        let other = with_box(stbl, &boxed(name, &[0; 16]));
+        assert!(redact(&other, &spans, 999).is_err());
+    }
+    // A track among notes, and beside the index; and one that is sound, but does not say so.
+    let track = boxed(b"trak", &content(b"trak"));
+    let among_notes = with_box(&[b"moov", b"udta"], &track);
+    assert!(redact(&among_notes, &spans, 999).is_err());
+    assert!(redact(&[file, &track].concat(), &spans, 999).is_err());
+    let mut quiet = track.clone();
+    let at = quiet.windows(4).position(|name| name == b"soun").unwrap();
+    quiet[at..at + 4].copy_from_slice(b"text");
+    let hidden = with_box(&[b"moov"], &quiet);
+    assert!(redact(&hidden, &spans, 999).is_err());
+    // Chapters are none.
+    let at = quiet.windows(4).position(|name| name == b"mp4a").unwrap();
+    quiet[at..at + 4].copy_from_slice(b"text");
+    assert!(redact(&with_box(&[b"moov"], &quiet), &spans, 999).is_ok());
+}
+
 #[test]
 fn half_a_file_is_refused() {
     for (name, file) in SAMPLES {

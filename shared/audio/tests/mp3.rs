@@ -215,6 +215,30 @@ fn tags_may_stand_between_frames() {
 }
 
 #[test]
+fn frames_that_players_would_find_in_a_tag_are_refused() {
+    for (name, file, _) in SAMPLES {
+        let places = frames(file);
+        let hidden = &file[places[20]..places[24]];
+        let length = u8::try_from(hidden.len() / 128).unwrap();
+        let rest = u8::try_from(hidden.len() % 128).unwrap();
+        let tag = [b"ID3\x04\0\0\0\0", &[length, rest][..], hidden].concat();
+        let among = [&file[..places[20]], &tag, &file[places[20]..]].concat();
+        for part in [1, 4_096] {
+            assert_eq!(
+                redact(&among, &[(100, 900)], part).unwrap_err(),
+                RedactionError::Unsupported("an MP3 with what may be a frame in a tag"),
+                "{name}"
+            );
+        }
+        // In front of the audio every player passes over it; but not over others.
+        let in_front = [&tag[..], file].concat();
+        assert!(redact(&in_front, &[(100, 900)], 4_096).is_ok(), "{name}");
+        let in_front = [b"TAG", &[0; 125][..], file].concat();
+        assert!(redact(&in_front, &[(100, 900)], 4_096).is_err(), "{name}");
+    }
+}
+
+#[test]
 fn what_is_not_understood_is_refused() {
     let (_, file, _) = SAMPLES[3];
     let (_, other, _) = SAMPLES[2];

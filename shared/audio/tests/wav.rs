@@ -284,6 +284,35 @@ fn files_of_over_four_gigabytes_tell_their_length_elsewhere() {
 }
 
 #[test]
+fn audio_that_one_of_two_lengths_leaves_out_is_refused() {
+    let samples = noise(1_600);
+    let format = chunk(*b"fmt ", &TELEPHONE.format());
+    let lengths = |data: u64| [&[0; 8], &data.to_le_bytes()[..], &[0; 12]].concat();
+    let rf64 = |chunks: &[Vec<u8>]| [&b"RF64\xff\xff\xff\xffWAVE"[..], &chunks.concat()].concat();
+    let long = chunk(*b"ds64", &lengths(1_608 + 200));
+    let data = chunk(*b"data", &samples[..200]);
+    let rest = chunk(*b"JUNK", &samples[200..]);
+    let again = chunk(*b"ds64", &lengths(200));
+    // Whoever wrote it did not come to write how long it is in the end.
+    let cut = [&b"data\xc8\0\0\0"[..], &samples].concat();
+    for bytes in [
+        rf64(&[long.clone(), format.clone(), data.clone(), rest.clone()]),
+        rf64(&[long, again, format.clone(), data, rest]),
+        riff(&[format, cut]),
+    ] {
+        let refused = redact(&bytes, 64, &spans(&[(0, 90)]), Replacement::Silence);
+        assert!(
+            matches!(refused, Err(RedactionError::Damaged(_))),
+            "{refused:?}"
+        );
+    }
+    // Room that was left at the end is no audio.
+    let mut bytes = file(TELEPHONE, &samples);
+    bytes.resize(bytes.len() + 4_096, 0);
+    assert!(redact(&bytes, 64, &spans(&[(0, 90)]), Replacement::Silence).is_ok());
+}
+
+#[test]
 fn what_is_not_understood_whole_is_refused() {
     let format = chunk(*b"fmt ", &TELEPHONE.format());
     let data = chunk(*b"data", &noise(1_600));

@@ -69,6 +69,80 @@ pub(super) struct Unit {
 
 const DAMAGED: RedactionError = RedactionError::Damaged("an M4A whose index is broken");
 
+/// What may stand in the boxes that are read. Where another one does, players may find other tables in it: ffmpeg looks
+/// for them in every box that can have boxes. `ctts`, which moves access units in time, no audio has.
+const IN_MOOV: &[&[u8; 4]] = &[
+    b"mvhd", b"trak", b"iods", b"udta", b"meta", b"free", b"skip", b"uuid",
+];
+const IN_TRAK: &[&[u8; 4]] = &[
+    b"tkhd", b"edts", b"mdia", b"tref", b"tapt", b"load", b"udta", b"meta", b"free", b"skip",
+    b"uuid",
+];
+const IN_MDIA: &[&[u8; 4]] = &[
+    b"mdhd", b"hdlr", b"minf", b"elng", b"free", b"skip", b"uuid",
+];
+const IN_MINF: &[&[u8; 4]] = &[
+    b"smhd", b"dinf", b"stbl", b"hdlr", b"gmhd", b"nmhd", b"free", b"skip", b"uuid",
+];
+const IN_STBL: &[&[u8; 4]] = &[
+    b"stsd", b"stts", b"stsz", b"stz2", b"stsc", b"stco", b"co64", b"stss", b"sdtp", b"sgpd",
+    b"sbgp", b"stsh", b"padb", b"stdp", b"subs", b"cslg", b"free", b"skip", b"uuid",
+];
+
+/// The content of the one box of that name. Of two, players take the one or the other.
+fn one(bytes: &[u8], name: [u8; 4]) -> Result<Option<&[u8]>, RedactionError> {
+    let mut sought = None;
+    for found in boxes(bytes) {
+        let found = found.ok_or(DAMAGED)?;
+        if found.name == name && sought.replace(found.content).is_some() {
+            return Err(RedactionError::Damaged(
+                "an M4A whose index has two tables of a kind",
+            ));
+        }
+    }
+    Ok(sought)
+}
+
+/// That nothing else stands in a box, and no track in what notes about it.
+fn check_known(bytes: &[u8], known: &[&[u8; 4]]) -> Result<(), RedactionError> {
+    for found in boxes(bytes) {
+        let found = found.ok_or(DAMAGED)?;
+        let is_note = matches!(&found.name, b"udta" | b"meta");
+        if !known.contains(&&found.name)
+            || (is_note && found.content.windows(4).any(|name| name == b"trak"))
+        {
+            return Err(RedactionError::Unsupported(
+                "an M4A with something in its index that is not known",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a track that does not say to be sound has no coding of sound either: by that alone ffmpeg takes it for some.
+fn is_silent(media: &[u8]) -> bool {
+    let tables = child(media, *b"minf").and_then(|information| child(information, *b"stbl"));
+    let codings = tables.and_then(|tables| child(tables, *b"stsd"));
+    let is_one = codings.is_some_and(|codings| be32(codings, 4) == Some(1));
+    let coding = codings.and_then(|codings| codings.get(12..16));
+    is_one
+        && matches!(
+            coding,
+            Some(
+                b"text"
+                    | b"tx3g"
+                    | b"c608"
+                    | b"stpp"
+                    | b"wvtt"
+                    | b"mett"
+                    | b"metx"
+                    | b"mebx"
+                    | b"tmcd"
+                    | b"jpeg"
+            )
+        )
+}
+
 impl Index {
     /// From the content of `moov`.
     pub(super) fn new(moov: &[u8]) -> Result<Self, RedactionError> {
@@ -78,10 +152,22 @@ impl Index {
             match &found.name {
                 b"mvex" => return Err(RedactionError::Unsupported("a fragmented M4A")),
                 b"trak" => {
-                    let media = child(found.content, *b"mdia").ok_or(DAMAGED)?;
-                    let handler = child(media, *b"hdlr").and_then(|handler| handler.get(8..12));
-                    if handler.ok_or(DAMAGED)? != b"soun" {
+                    let media = one(found.content, *b"mdia")?.ok_or(DAMAGED)?;
+                    let handler = one(media, *b"hdlr")?.and_then(|handler| handler.get(8..12));
+                    let handler = handler.ok_or(DAMAGED)?;
+                    if handler == b"hint" {
+                        // Its packets may hold copies of the sound.
+                        return Err(RedactionError::Unsupported(
+                            "an M4A with hints for streaming",
+                        ));
+                    }
+                    if handler != b"soun" {
                         is_alone = false;
+                        if handler != b"vide" && !is_silent(media) {
+                            return Err(RedactionError::Unsupported(
+                                "an M4A with another track that may be sound",
+                            ));
+                        }
                     } else if sound.replace((found.content, media)).is_some() {
                         return Err(RedactionError::Unsupported(
                             "an M4A with two tracks of sound",
@@ -92,34 +178,42 @@ impl Index {
             }
         }
         let (track, media) = sound.ok_or(RedactionError::Damaged("an M4A with no sound"))?;
-        let timescale = timescale(child(media, *b"mdhd").ok_or(DAMAGED)?).ok_or(DAMAGED)?;
-        let of_movie = timescale_of_movie(moov).ok_or(DAMAGED)?;
-        let tables = child(media, *b"minf")
-            .and_then(|information| child(information, *b"stbl"))
-            .ok_or(DAMAGED)?;
-        let table = |name: &[u8; 4]| child(tables, *name);
-        let config = config(table(b"stsd").ok_or(DAMAGED)?)?;
-        let (sizes, count) = match (table(b"stsz"), table(b"stz2")) {
-            (Some(sizes), _) => plain_sizes(sizes),
+        let information = one(media, *b"minf")?.ok_or(DAMAGED)?;
+        let tables = one(information, *b"stbl")?.ok_or(DAMAGED)?;
+        for (content, known) in [
+            (moov, IN_MOOV),
+            (track, IN_TRAK),
+            (media, IN_MDIA),
+            (information, IN_MINF),
+            (tables, IN_STBL),
+        ] {
+            check_known(content, known)?;
+        }
+        let timescale = timescale(one(media, *b"mdhd")?.ok_or(DAMAGED)?).ok_or(DAMAGED)?;
+        let of_movie = timescale_of_movie(moov)?.ok_or(DAMAGED)?;
+        let table = |name: &[u8; 4]| one(tables, *name);
+        let config = config(table(b"stsd")?.ok_or(DAMAGED)?)?;
+        let (sizes, count) = match (table(b"stsz")?, table(b"stz2")?) {
+            (Some(sizes), None) => plain_sizes(sizes),
             (None, Some(sizes)) => compact_sizes(sizes),
-            (None, None) => None,
+            _ => None,
         }
         .ok_or(DAMAGED)?;
-        let offsets = match (table(b"stco"), table(b"co64")) {
-            (Some(offsets), _) => Offsets::new(offsets, 4),
+        let offsets = match (table(b"stco")?, table(b"co64")?) {
+            (Some(offsets), None) => Offsets::new(offsets, 4),
             (None, Some(offsets)) => Offsets::new(offsets, 8),
-            (None, None) => None,
+            _ => None,
         }
         .ok_or(DAMAGED)?;
         let mut in_chunks = Vec::new();
-        for entry in entries(table(b"stsc").ok_or(DAMAGED)?, 12).ok_or(DAMAGED)? {
+        for entry in entries(table(b"stsc")?.ok_or(DAMAGED)?, 12).ok_or(DAMAGED)? {
             in_chunks.push((
                 be32(entry, 0).ok_or(DAMAGED)?,
                 be32(entry, 4).ok_or(DAMAGED)?,
             ));
         }
         let (mut lengths, mut total, mut timed) = (Vec::new(), 0_u64, 0_u64);
-        for entry in entries(table(b"stts").ok_or(DAMAGED)?, 8).ok_or(DAMAGED)? {
+        for entry in entries(table(b"stts")?.ok_or(DAMAGED)?, 8).ok_or(DAMAGED)? {
             let (units, length) = (
                 be32(entry, 0).ok_or(DAMAGED)?,
                 be32(entry, 4).ok_or(DAMAGED)?,
@@ -419,8 +513,8 @@ fn timescale(content: &[u8]) -> Option<u32> {
     be32(content, at).filter(|timescale| *timescale > 0)
 }
 
-fn timescale_of_movie(moov: &[u8]) -> Option<u32> {
-    timescale(child(moov, *b"mvhd")?)
+fn timescale_of_movie(moov: &[u8]) -> Result<Option<u32>, RedactionError> {
+    Ok(one(moov, *b"mvhd")?.and_then(timescale))
 }
 
 /// What the one kind of sound is (`stsd`).
@@ -513,7 +607,12 @@ fn descriptor(bytes: &[u8], kind: u8) -> Option<&[u8]> {
 
 /// What of the track is heard: all, or one piece, perhaps after a while (`elst`).
 fn edit(track: &[u8], timescale: u32, of_movie: u32) -> Result<Edit, RedactionError> {
-    let Some(list) = child(track, *b"edts").and_then(|edits| child(edits, *b"elst")) else {
+    let edits = one(track, *b"edts")?;
+    let Some(list) = edits
+        .map(|edits| one(edits, *b"elst"))
+        .transpose()?
+        .flatten()
+    else {
         return Ok(Edit::default());
     };
     let is_long = match list.first() {

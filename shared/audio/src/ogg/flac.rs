@@ -114,6 +114,7 @@ impl Flac {
         }
         let samples = u64::from(header.block_size);
         Ok(Packet {
+            padding: 0,
             advance: samples,
             before: samples,
             after: 0,

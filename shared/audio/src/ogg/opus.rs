@@ -87,8 +87,30 @@ pub(super) fn packet(bytes: &[u8]) -> Result<Packet, RedactionError> {
         before: samples,
         after: AHEAD,
         is_empty,
+        padding: padding(bytes),
         silence: silence(samples, toc & 4),
     })
+}
+
+/// How many bytes at the end of a packet are padding (RFC 6716, section 3.2.5). No decoder of that must look at them,
+/// and newer encoders put there what was heard up to a second before (deep redundancy).
+fn padding(packet: &[u8]) -> usize {
+    let [toc, count, rest @ ..] = packet else {
+        return 0;
+    };
+    if toc & 3 != 3 || count & 0x40 == 0 {
+        return 0;
+    }
+    let mut padding = 0;
+    for (at, byte) in rest.iter().enumerate() {
+        if *byte == 255 {
+            padding += 254;
+        } else {
+            padding += usize::from(*byte);
+            return padding.min(rest.len() - at - 1);
+        }
+    }
+    0
 }
 
 /// Of a frame, by the configuration (RFC 6716, section 3.1, table 2).

@@ -205,6 +205,21 @@ impl Page {
         }
     }
 
+    /// Sets the last `count` bytes of a piece to zero, as far as it has them; gives how many are left to do.
+    pub(super) fn clear_end(&mut self, at: usize, count: usize) -> usize {
+        let Some(Content::Kept(range)) = self.pieces.get(at).map(|piece| &piece.content) else {
+            return count;
+        };
+        let here = count.min(range.len());
+        if let Some(bytes) = self.raw.get_mut(range.end - here..range.end)
+            && bytes.iter().any(|byte| *byte != 0)
+        {
+            bytes.fill(0);
+            self.is_changed = true;
+        }
+        count - here
+    }
+
     fn set(&mut self, at: usize, content: Content) {
         if let Some(piece) = self.pieces.get_mut(at) {
             piece.content = content;

@@ -70,6 +70,7 @@ impl Speex {
         }
         let samples = u64::from(self.frame * self.frames);
         Ok(Packet {
+            padding: 0,
             advance: samples,
             // The encoder looks ahead for less than a frame, and each begins with what is left of the one before.
             before: samples + u64::from(self.frame),

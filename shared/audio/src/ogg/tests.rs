@@ -259,6 +259,19 @@ fn where_packets_were_lost_all_reckonings_are_silenced() {
 }
 
 #[test]
+fn where_packets_were_lost_twice_those_go_too_that_follow_on_the_page_before() {
+    let mut file = headers(0);
+    file.extend(whole(0, 9_600, 2, &[&SOUND[..]; 10]));
+    // A second is missing, twice.
+    file.extend(whole(0, 9_600 + 57_600, 9, &[&SOUND[..]; 10]));
+    file.extend(whole(0, 9_600 + 2 * 57_600, 16, &[&SOUND[..]; 10]));
+    // ffmpeg puts the third page's packets at 1.4 seconds, where the second page ends.
+    let (copy, _) = redact(&file, &[(1_450, 1_470)], 512).unwrap();
+    // Others at where the third page ends, less what it holds: two more.
+    assert_eq!(silent(&copy), [20, 21, 22, 23, 24]);
+}
+
+#[test]
 fn of_packets_in_which_nothing_was_sent_one_more_is_not_enough() {
     let mut file = headers(0);
     let nothing: &[u8] = &[0x48];
@@ -268,6 +281,26 @@ fn of_packets_in_which_nothing_was_sent_one_more_is_not_enough() {
     let (copy, _) = redact(&file, &[(55, 58)], 512).unwrap();
     // The one that is heard, those that say nothing, and the one that may tell of the first.
     assert_eq!(silent(&copy), [2, 3, 4, 5]);
+}
+
+#[test]
+fn what_stands_in_the_padding_behind_a_span_is_cleared() {
+    // Two frames of 20 ms, and four bytes of padding: as encoders have in them what was heard a second before.
+    let padded: &[u8] = &[0xfb, 0xc2, 4, 2, 1, 2, 3, 4, 7, 7, 7, 7];
+    let cleared: &[u8] = &[0xfb, 0xc2, 4, 2, 1, 2, 3, 4, 0, 0, 0, 0];
+    // Longer than a page has room for: 254 bytes of it are counted by a byte of 255.
+    let long = [&[0xfb, 0xc2, 255, 46, 2, 1, 2, 3, 4][..], &[7; 300]].concat();
+    let mut file = headers(0);
+    file.extend(whole(0, 4 * 1_920, 2, &[padded; 4]));
+    file.extend(page(0, -1, 3, &[255], &long[..255]));
+    file.extend(page(5, 5 * 1_920, 4, &[54], &long[255..]));
+    let (copy, _) = redact(&file, &[(50, 60)], 512).unwrap();
+    let after = packets(&pages(&copy));
+    assert_eq!(after[2], padded);
+    assert_eq!(silent(&copy), [1, 2]);
+    assert_eq!(after[5], cleared);
+    assert_eq!(after[6][..9], long[..9]);
+    assert_eq!(after[6][9..], [0; 300]);
 }
 
 #[test]

@@ -144,6 +144,7 @@ impl Vorbis {
         let advance = self.before.map_or(0, |before| before / 4 + block / 4);
         self.before = Some(block);
         Ok(Packet {
+            padding: 0,
             advance,
             // A granule position is that of the block's middle; it is heard as far as its window reaches.
             before: block / 2,

@@ -157,8 +157,8 @@ pub struct Recording {
     pub refusal: Option<Refusal>,
     /// The object that holds its audio.
     pub blob: String,
-    /// The object that an event named, where Ringfence encrypts the account's audio: it is sealed into
-    /// [`Recording::blob`] and removed.
+    /// The object that an event named, where Ringfence encrypts the account's audio, or it was redacted: it is sealed or
+    /// copied into [`Recording::blob`] and removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import: Option<String>,
     /// The version of that object, where the store keeps versions.

@@ -87,13 +87,18 @@ impl App {
             }
             match stored.recording.status {
                 Status::Available => {
-                    // Put again by a link that was still good, after a redaction: what it took away is not to
-                    // come back by the side.
-                    if stored.recording.redacted
-                        && !stored.recording.names(&own_key(&stored.recording))
-                    {
-                        let own = own_key(&stored.recording);
-                        self.erase_object(&config.account.id, &own).await?;
+                    // Put again by a link that was still good, or by whoever had an event name it, after a redaction:
+                    // what it took away is not to come back by the side.
+                    if stored.recording.redacted {
+                        let again = [
+                            Some(own_key(&stored.recording)),
+                            stored.recording.import.clone(),
+                        ];
+                        for key in again.into_iter().flatten() {
+                            if !stored.recording.names(&key) {
+                                self.erase_object(&config.account.id, &key).await?;
+                            }
+                        }
                     }
                     // A process may have died between the two.
                     self.announce_recording(config, &stored.recording).await?;

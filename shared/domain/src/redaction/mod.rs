@@ -89,6 +89,9 @@ pub struct Redaction {
     /// The copy's object, from before it is written until it is the recording's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     written: Option<String>,
+    /// How many copies were begun.
+    #[serde(default)]
+    started: u32,
     /// Whether the copy has taken the audio's place.
     #[serde(default)]
     replaced: bool,
@@ -304,6 +307,7 @@ impl App {
             silenced_ms: None,
             finished_at: None,
             written: None,
+            started: 0,
             replaced: false,
         };
         // What the format does not take is told at once.

@@ -14,7 +14,7 @@ use crate::{
     event::EventType,
     history::{Action, Change},
     id,
-    recording::{AudioCopy, Original, Recording, RecordingError},
+    recording::{ATTEMPTS, AudioCopy, Original, Recording, RecordingError},
     settings::{AccountConfig, EncryptionMode, EndpointKind},
 };
 
@@ -23,6 +23,10 @@ const COPIES: usize = 4;
 
 /// After so many tries in vain it is given up, and says so. Tries are minutes apart.
 const TRIES: u32 = 10;
+
+/// After so many copies were begun it is given up too: whoever is ended in the middle of one, because it takes longer
+/// than there is time, tells of no error.
+const STARTS: u32 = 15;
 
 impl App {
     /// Works on a redaction until it is done, or has failed for good. An error is to be tried again: whatever
@@ -46,6 +50,14 @@ impl App {
         }
         let id = redaction.id.clone();
         let recording = redaction.recording.clone();
+        if redaction.started >= STARTS && !redaction.replaced {
+            tracing::warn!(
+                redaction = id,
+                "a recording was not redacted, again and again"
+            );
+            let told = "The copying of the audio was broken off again and again.";
+            return self.give_up(&recording, &id, told).await.map_err(again);
+        }
         match self.redact(config, redaction, version).await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -88,6 +100,7 @@ impl App {
                 id::hex(&tail)
             );
             redaction.written = Some(after.blob.clone());
+            redaction.started += 1;
             if !self.note(&redaction, version).await? {
                 // Somebody else works on it.
                 return Ok(());
@@ -100,25 +113,39 @@ impl App {
                     return Err(error);
                 }
             };
-            displace(&stored.recording, &mut after, redaction.keep_original);
             redaction.silenced_ms = Some(copied.redacted.silenced_ms);
             let mut done = redaction.clone();
             done.replaced = true;
             done.written = None;
-            let placed = self
-                .replace(config, (&after, stored.version), (&done, version))
-                .await;
-            match placed {
-                Ok(true) => {
-                    (redaction, version) = (done, version + 1);
+            let mut now = stored.clone();
+            for _ in 0..ATTEMPTS {
+                let placed = with_copy(&now.recording, &after, redaction.keep_original);
+                let placed = self
+                    .replace(config, (&placed, now.version), (&done, version))
+                    .await;
+                match placed {
+                    Ok(true) => {
+                        (redaction, version) = (done, version + 1);
+                        break;
+                    }
+                    // The recording was changed meanwhile, or a hold placed or released. What was changed of it is
+                    // mostly not its audio: else whoever may change a PIN could keep every redaction from its end.
+                    Ok(false) => {
+                        now = self.recording(account, &redaction.recording).await?;
+                        let (before, now) = (&stored.recording, &now.recording);
+                        if !now.is_available()
+                            || (&now.blob, &now.blob_version)
+                                != (&before.blob, &before.blob_version)
+                        {
+                            break;
+                        }
+                    }
+                    Err(error @ RedactionError::Held(_)) => {
+                        self.forget_written(&redaction).await?;
+                        return Err(error);
+                    }
+                    Err(error) => return Err(error),
                 }
-                // The recording was changed meanwhile, or a hold placed or released.
-                Ok(false) => {}
-                Err(error @ RedactionError::Held(_)) => {
-                    self.forget_written(&redaction).await?;
-                    return Err(error);
-                }
-                Err(error) => return Err(error),
             }
         }
         if !redaction.replaced {
@@ -192,7 +219,6 @@ impl App {
         after.blob_version = version;
         after.size = Some(copied.length);
         after.sha256 = Some(id::hex(&copied.sha256));
-        after.redacted = true;
         Ok(copied)
     }
 
@@ -320,6 +346,11 @@ impl App {
         if redaction.state != State::Running {
             return Ok(());
         }
+        if !redaction.replaced {
+            // Nobody comes back for it: it would keep what a later redaction takes away.
+            self.forget_written(&redaction).await?;
+            redaction.written = None;
+        }
         redaction.state = State::Failed;
         redaction.finished_at = Some(self.clock.now());
         redaction.failure = Some(if redaction.replaced {
@@ -332,6 +363,25 @@ impl App {
         self.note(&redaction, version).await?;
         Ok(())
     }
+}
+
+/// The recording as it is now, with the copy in its audio's place that `copied` has.
+fn with_copy(now: &Recording, copied: &Recording, keep_original: bool) -> Recording {
+    let mut after = Recording {
+        blob: copied.blob.clone(),
+        blob_version: copied.blob_version.clone(),
+        size: copied.size,
+        sha256: copied.sha256.clone(),
+        sealing: copied.sealing.clone(),
+        redacted: true,
+        ..now.clone()
+    };
+    // What an event named may be put there again: it is known where to look for that.
+    if now.blob.starts_with("imports/") {
+        after.import = Some(now.blob.clone());
+    }
+    displace(now, &mut after, keep_original);
+    after
 }
 
 /// Notes in the recording what its audio was before, as what is kept or as what is to be destroyed.
