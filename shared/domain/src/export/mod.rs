@@ -620,7 +620,7 @@ impl App {
 /// What the history tells of how an export stands.
 fn told(export: &Export) -> Value {
     json!({
-        "state": export.state, "failure": export.failure, "rows": export.rows, "links": export.linked,
+        "state": export.state, "failure": export.failure, "rows": export.rows, "linked": export.linked,
         "size": export.size,
     })
 }
