@@ -6,6 +6,7 @@
 #[path = "../load/src/http.rs"]
 #[allow(dead_code, reason = "the load benchmark uses all of it")]
 mod http;
+#[allow(dead_code, reason = "the other tests of crashes use all of it")]
 mod process;
 
 use std::{

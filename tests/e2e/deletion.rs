@@ -13,35 +13,9 @@ use std::time::{Duration, Instant};
 
 use process::Server;
 use ringfence_test_support::{sha256_hex, wav};
-use serde_json::{Value, json};
 
 /// How many recordings: more than one part of a manifest.
 const RECORDINGS: usize = 1_100;
-
-/// Registers and uploads some recordings. Answers their ids.
-async fn record(server: &Server, numbers: std::ops::Range<usize>) -> Vec<String> {
-    let audio = wav(0);
-    let mut connection = http::Connection::open(server.address).await.unwrap();
-    let mut ids = Vec::new();
-    for n in numbers {
-        let facts = json!({
-            "call_id": format!("call-{n}"), "duration": 1, "content_type": "audio/wav",
-            "started_at": format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + n / 600, n / 60 % 10, n % 60),
-            "size": audio.len(), "sha256": sha256_hex(&audio),
-        });
-        let at = format!("/v1/accounts/{}/recordings", server.account);
-        let request = http::request("POST", &at, &server.key, &[], facts.to_string().as_bytes());
-        let (status, answer) = connection.exchange(&request).await.unwrap();
-        let made: Value = serde_json::from_slice(&answer).unwrap();
-        assert_eq!(status, 201, "{made}");
-        let id = made["id"].as_str().unwrap().to_owned();
-        let at = format!("{at}/{id}/audio");
-        let put = http::request("PUT", &at, &server.key, &[], &audio);
-        assert_eq!(connection.exchange(&put).await.unwrap().0, 200);
-        ids.push(id);
-    }
-    ids
-}
 
 /// The digest that the receipt must have where everything was deleted.
 fn outcomes(ids: &mut [String]) -> String {
@@ -75,7 +49,7 @@ async fn killed_at_any_moment_it_comes_to_the_same_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     let step = RECORDINGS / 22;
-    let all = (0..22).map(|n| record(&server, n * step..(n + 1) * step));
+    let all = (0..22).map(|n| server.record(n * step..(n + 1) * step));
     let mut ids: Vec<String> = futures_util::future::join_all(all)
         .await
         .into_iter()

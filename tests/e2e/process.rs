@@ -8,6 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ringfence_test_support::{sha256_hex, wav};
+use serde_json::{Value, json};
+
 use super::http;
 
 /// `ringfence serve` over a folder.
@@ -64,7 +67,7 @@ impl Server {
         path: &str,
         extra: &[(&str, &str)],
         body: &str,
-    ) -> (u16, serde_json::Value) {
+    ) -> (u16, Value) {
         let request = http::request(method, path, &self.key, extra, body.as_bytes());
         let (status, answer) = http::Connection::open(self.address)
             .await
@@ -73,6 +76,31 @@ impl Server {
             .await
             .unwrap();
         (status, serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    /// Registers and uploads some recordings. Answers their ids.
+    pub async fn record(&self, numbers: std::ops::Range<usize>) -> Vec<String> {
+        let audio = wav(0);
+        let mut connection = http::Connection::open(self.address).await.unwrap();
+        let mut ids = Vec::new();
+        for n in numbers {
+            let facts = json!({
+                "call_id": format!("call-{n}"), "duration": 1, "content_type": "audio/wav",
+                "started_at": format!("2026-01-{:02}T{:02}:{:02}:00Z", 1 + n / 600, n / 60 % 10, n % 60),
+                "size": audio.len(), "sha256": sha256_hex(&audio),
+            });
+            let at = format!("/v1/accounts/{}/recordings", self.account);
+            let request = http::request("POST", &at, &self.key, &[], facts.to_string().as_bytes());
+            let (status, answer) = connection.exchange(&request).await.unwrap();
+            let made: Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!(status, 201, "{made}");
+            let id = made["id"].as_str().unwrap().to_owned();
+            let at = format!("{at}/{id}/audio");
+            let put = http::request("PUT", &at, &self.key, &[], &audio);
+            assert_eq!(connection.exchange(&put).await.unwrap().0, 200);
+            ids.push(id);
+        }
+        ids
     }
 
     /// Gives the sample account's callback a URL.

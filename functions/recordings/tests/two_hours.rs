@@ -113,9 +113,8 @@ async fn two_hours_flow_through() {
     };
     let made = app.register_recording(&config, facts).await.unwrap();
     let id = made.recording.id;
-    measured("upload", app.upload_recording(&config, &id, audio()))
-        .await
-        .unwrap();
+    let upload = Box::pin(app.upload_recording(&config, &id, audio()));
+    measured("upload", upload).await.unwrap();
     let order = Order {
         spans: (0..500)
             .map(|n| StoredSpan {

@@ -186,6 +186,9 @@ impl Redactor {
     }
 
     /// Takes the next part of the file, and adds to `copy` what is sure of the redacted one.
+    ///
+    /// A copy may be longer than its file, where silence takes more room than next to nothing did: in Ogg a packet in
+    /// which nothing was sent may become one of 98 bytes of Opus, or 225 of Speex; a FLAC frame may grow by some.
     pub fn push(&mut self, part: &[u8], copy: &mut Vec<u8>) -> Result<(), RedactionError> {
         match &mut self.0 {
             Inner::Wav(wav) => wav.push(part, copy),

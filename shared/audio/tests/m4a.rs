@@ -182,7 +182,7 @@ fn with_box(within: &[&[u8; 4]], added: &[u8]) -> Vec<u8> {
     file
 }
 
-fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len() + 8).unwrap();
     [&length.to_be_bytes(), &name[..], content].concat()
 }
@@ -197,20 +197,20 @@ fn what_players_would_find_another_index_in_is_refused() {
         file[at + 4..at - 4 + usize::try_from(length).unwrap()].to_vec()
     };
     let stbl: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia", b"minf", b"stbl"];
-    let harmless = with_box(stbl, &boxed(b"free", b"trak"));
+    let harmless = with_box(stbl, &boxed(*b"free", b"trak"));
     assert!(redact(&harmless, &spans, 999).is_ok());
     // Of two tables of a kind some take the first, some the last.
     for name in [b"stsz", b"stts", b"stsc", b"stco", b"stsd"] {
-        let twice = with_box(stbl, &boxed(name, &content(name)));
+        let twice = with_box(stbl, &boxed(*name, &content(name)));
         assert!(redact(&twice, &spans, 999).is_err());
     }
     // Access units that are heard at another time; a box in which there is who knows what.
     for name in [b"ctts", b"wave"] {
-        let other = with_box(stbl, &boxed(name, &[0; 16]));
+        let other = with_box(stbl, &boxed(*name, &[0; 16]));
         assert!(redact(&other, &spans, 999).is_err());
     }
     // A track among notes, and beside the index; and one that is sound, but does not say so.
-    let track = boxed(b"trak", &content(b"trak"));
+    let track = boxed(*b"trak", &content(b"trak"));
     let among_notes = with_box(&[b"moov", b"udta"], &track);
     assert!(redact(&among_notes, &spans, 999).is_err());
     assert!(redact(&[file, &track].concat(), &spans, 999).is_err());

@@ -56,6 +56,20 @@ fn main() {
         .nth(1)
         .map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda");
+    let mut subjects = subjects(&folder);
+    // Once, so that none is read from the disk in the first round.
+    for subject in &mut subjects {
+        subject.measure();
+        subject.forget();
+    }
+    for _ in 0..rounds {
+        subjects.iter_mut().for_each(Subject::measure);
+    }
+    report(&mut subjects, rounds);
+}
+
+/// Every function, and what it is compared with.
+fn subjects(folder: &Path) -> Vec<Subject> {
     let request = sample("ingest", "event.apigw.json");
     let nothing = request.replace(
         r#""rawPath": "/v1/"#,
@@ -80,7 +94,7 @@ fn main() {
     };
     let refused = |function| sample(function, "broken-no-key.apigw.json");
     let minute = sample("sweep", "minute.schedule.json");
-    let mut subjects = [
+    vec![
         subject("bare", &request, nothing.clone()),
         subject("bare-blobs", &request, nothing),
         subject("ingest", &request, refused("ingest")),
@@ -148,16 +162,7 @@ fn main() {
         subject("notify", &sample("notify", "notices.sqs.json"), empty),
         // Last: what its many requests leave behind on the machine would be the next one's start.
         subject("sweep", &minute, minute.clone()),
-    ];
-    // Once, so that none is read from the disk in the first round.
-    for subject in &mut subjects {
-        subject.measure();
-        subject.forget();
-    }
-    for _ in 0..rounds {
-        subjects.iter_mut().for_each(Subject::measure);
-    }
-    report(&mut subjects, rounds);
+    ]
 }
 
 impl Subject {

@@ -53,7 +53,7 @@ pub(crate) struct ExportBody {
     /// Where the file is, for a minute; only where one export is read. A path is one of this server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     download: Option<String>,
-    /// Why there is no `download` although it is done.
+    /// Why there is, or will be, no `download`.
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'static str>,
 }
@@ -102,6 +102,11 @@ impl ExportBody {
         match download {
             Download::Url(url) => self.download = Some(url),
             Download::None => {}
+            Download::Links => {
+                self.withheld = Some(
+                    "There are links in the file: whoever gets it must be one who may make links (recordings:write).",
+                );
+            }
             Download::Unmasked => {
                 self.withheld = Some(
                     "The file holds whole numbers, and the account masks them since: delete it and ask again.",

@@ -6,15 +6,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use ringfence_domain::{access::Scope, export::Viewer};
+use ringfence_domain::{
+    access::{AccessError, Caller, Scope},
+    export::{Download, Viewer},
+    settings::AccountConfig,
+};
 use ringfence_http::{AppState, Authenticated, Problem, problem::ProblemBody};
 
 use super::{ExportBody, shown};
 
 /// Read an export
 ///
-/// How far it is, and when it is done a URL that gives its file for a minute. Needs the scope
-/// `recordings:read`.
+/// How far it is, and when it is done a URL that gives its file for a minute; where there are links in it, to
+/// whoever may make links. Needs the scope `recordings:read`, and for a file with links `recordings:write`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{account}/exports/{export}",
@@ -41,9 +45,29 @@ pub(crate) async fn get(
         reach: &reach,
     };
     let export = app.export(&config.account.id, &export, viewer).await?;
-    let download = app.export_download(&config, &export).await?;
+    let download = if export.links && !makes_links(&app, &caller, &config).await? {
+        Download::Links
+    } else {
+        app.export_download(&config, &export).await?
+    };
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(shown(&config, export).with(download))).into_response())
+}
+
+/// Whether the caller may make links, and so may have those of others: they outlast its right to read.
+async fn makes_links(
+    app: &AppState,
+    caller: &Caller,
+    config: &AccountConfig,
+) -> Result<bool, Problem> {
+    match app
+        .account(caller, Scope::RecordingsWrite, &config.account.id)
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(AccessError::Scope(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Delete an export

@@ -161,24 +161,34 @@ async fn a_message_that_was_lost_is_sent_again() {
     assert_eq!(checked(&world, &export).await.len(), 3);
 }
 
+/// Where a [`Gate`] stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Before the object is stored, of which the first part has come.
+    Before,
+    /// Behind that.
+    Behind,
+    /// Nobody waits: the first object is refused before anything of it was read.
+    Refusal,
+}
+
 /// A store that waits in the middle of an object, until it is let go on.
 struct Gate {
     inner: Arc<MemoryBlobs>,
     is_shut: AtomicBool,
     reached: Notify,
     opened: Notify,
-    /// Whether it waits before the object is stored, or behind that.
-    is_behind: bool,
+    at: At,
 }
 
 impl Gate {
-    fn new(world: &World, is_behind: bool) -> Arc<Self> {
+    fn new(world: &World, at: At) -> Arc<Self> {
         Arc::new(Self {
             inner: world.test.blobs.clone(),
             is_shut: AtomicBool::new(true),
             reached: Notify::new(),
             opened: Notify::new(),
-            is_behind,
+            at,
         })
     }
 
@@ -198,9 +208,14 @@ impl Blobs for Gate {
         meta: BlobMeta,
         mut bytes: ByteStream,
     ) -> Result<BlobHead, BlobError> {
-        if self.is_behind {
+        if self.at == At::Refusal && self.is_shut.swap(false, Ordering::SeqCst) {
+            return Err(BlobError::Unavailable("a fault".to_owned()));
+        }
+        if self.at != At::Before {
             let head = self.inner.put(key, meta, bytes).await;
-            self.wait().await;
+            if self.at == At::Behind {
+                self.wait().await;
+            }
             return head;
         }
         let first = bytes.next().await;
@@ -253,9 +268,9 @@ impl Blobs for Gate {
 
 #[tokio::test]
 async fn deleted_while_it_is_made_it_leaves_nothing_that_opens_or_lies_about() {
-    for is_behind in [false, true] {
+    for at in [At::Before, At::Behind] {
         let (world, export) = world().await;
-        let gate = Gate::new(&world, is_behind);
+        let gate = Gate::new(&world, at);
         let app = over(&world, world.test.app.table.clone(), gate.clone());
         let path = format!("/exports/{export}");
         let (went_well, ()) = tokio::join!(look(&world, &app, &export), async {
@@ -269,7 +284,7 @@ async fn deleted_while_it_is_made_it_leaves_nothing_that_opens_or_lies_about() {
             gate.opened.notify_one();
         });
         assert!(went_well);
-        assert!(world.files().is_empty(), "behind: {is_behind}");
+        assert!(world.files().is_empty(), "{at:?}");
         let all = world.get("/recordings").await;
         let mut links = 0;
         for recording in all["items"].as_array().unwrap() {
@@ -290,7 +305,7 @@ async fn deleted_while_it_is_made_it_leaves_nothing_that_opens_or_lies_about() {
 #[tokio::test]
 async fn a_run_that_was_overtaken_stores_nothing_over_what_is_there() {
     let (world, export) = world().await;
-    let gate = Gate::new(&world, true);
+    let gate = Gate::new(&world, At::Behind);
     let app = over(&world, world.test.app.table.clone(), gate.clone());
     let (went_well, ()) = tokio::join!(look(&world, &app, &export), async {
         gate.reached.notified().await;
@@ -306,7 +321,7 @@ async fn a_run_that_was_overtaken_stores_nothing_over_what_is_there() {
 #[tokio::test]
 async fn a_process_that_dies_in_the_middle_leaves_no_file_and_the_next_one_makes_it() {
     let (world, export) = world().await;
-    let gate = Gate::new(&world, false);
+    let gate = Gate::new(&world, At::Before);
     let app = over(&world, world.test.app.table.clone(), gate.clone());
     tokio::select! {
         _ = look(&world, &app, &export) => panic!("it waits"),
@@ -316,4 +331,46 @@ async fn a_process_that_dies_in_the_middle_leaves_no_file_and_the_next_one_makes
     assert_eq!(world.export(&export).await["state"], "running");
     assert!(look(&world, &world.test.app, &export).await);
     assert_eq!(checked(&world, &export).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_run_says_how_far_it_is_and_a_store_that_refuses_is_tried_again() {
+    let world = World::new().await;
+    let start: jiff::Timestamp = "2026-01-10T00:00:00Z".parse().unwrap();
+    let all = (0..1_100).map(|n| {
+        let at = start + jiff::SignedDuration::from_secs(n);
+        world.recording(facts(&at.to_string()))
+    });
+    futures_util::future::join_all(all).await;
+    let export = world.order(json!({"links": true})).await;
+
+    let gate = Gate::new(&world, At::Refusal);
+    let app = over(&world, world.test.app.table.clone(), gate);
+    assert!(!look(&world, &app, &export).await);
+    assert_eq!(world.export(&export).await["state"], "running");
+    assert!(world.files().is_empty());
+
+    let gate = Gate::new(&world, At::Before);
+    let app = over(&world, world.test.app.table.clone(), gate.clone());
+    let (went_well, ()) = tokio::join!(look(&world, &app, &export), async {
+        gate.reached.notified().await;
+        // The first thousand are on their way.
+        while world.export(&export).await["rows"] != 1_000 {
+            tokio::task::yield_now().await;
+        }
+        let read = world.export(&export).await;
+        assert_eq!(
+            (&read["state"], &read["linked"]),
+            (&json!("running"), &json!(1_000))
+        );
+        assert!(read.get("download").is_none() && read.get("size").is_none());
+        gate.opened.notify_one();
+    });
+    assert!(went_well);
+    let read = world.export(&export).await;
+    assert_eq!(
+        (&read["state"], &read["rows"]),
+        (&json!("done"), &json!(1_100))
+    );
+    assert_eq!(world.lines(&export).len(), 1_100);
 }

@@ -111,7 +111,7 @@ async fn a_deleted_export_takes_its_links_with_it_and_no_others() {
         .map(|entry| entry["action"].as_str().unwrap())
         .collect();
     assert_eq!(actions, ["delete", "update", "create"]);
-    assert_eq!(told[1]["after"]["links"], 1);
+    assert_eq!(told[1]["after"]["linked"], 1);
     assert_eq!(told[2]["after"]["links"], true);
 }
 

@@ -183,6 +183,37 @@ async fn nobody_gets_the_file_of_somebody_who_sees_more() {
 }
 
 #[tokio::test]
+async fn files_with_links_are_for_those_who_make_links() {
+    let (world, _) = world().await;
+    let with = world.made(json!({"links": true})).await;
+    let without = world.made(json!({})).await;
+    // A key that only reads, and one of the operator's team who was let in: nothing they get outlasts that.
+    let owner = Owner::Account(world.test.account.clone());
+    let reader = world.test.key_for(owner, &[Scope::RecordingsRead]).await;
+    let operator = world.test.sign_in_as(Role::Operator).await;
+    let agency = Owner::Agency(world.test.agency.clone());
+    let admin = world.test.key_for(agency, &Scope::ALL).await;
+    let admin = world.test.app.authenticate(&admin, None).await.unwrap();
+    let (app, agency) = (&world.test.app, &world.test.agency);
+    app.open_support(&admin, agency, 1, None).await.unwrap();
+    for (export, is_given) in [(&with, false), (&without, true)] {
+        let path = format!("/exports/{export}");
+        let by_operator = world.send(&operator, "GET", &path, Value::Null).await;
+        let path = world.path(&path);
+        let by_key = world
+            .test
+            .request_as(Some(&reader), "GET", &path, &[], Value::Null)
+            .await;
+        for read in [by_operator, by_key] {
+            assert_eq!(read.json["state"], "done", "{}", read.json);
+            assert_eq!(read.json["download"].is_string(), is_given);
+            assert_eq!(read.json["withheld"].is_string(), !is_given);
+        }
+        assert!(world.export(export).await["download"].is_string());
+    }
+}
+
+#[tokio::test]
 async fn whoever_sees_less_than_when_asking_gets_the_file_no_more() {
     let (world, _) = world().await;
     let group = world

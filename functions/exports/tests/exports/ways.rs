@@ -199,7 +199,7 @@ async fn the_history_tells_who_asked_for_what_and_what_came_of_it() {
     assert_eq!(told[0]["action"], "update");
     let after = &told[0]["after"];
     assert_eq!(
-        (&after["state"], &after["rows"], &after["links"]),
+        (&after["state"], &after["rows"], &after["linked"]),
         (&json!("done"), &json!(1), &json!(1))
     );
 }

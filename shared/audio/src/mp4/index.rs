@@ -137,7 +137,6 @@ fn is_silent(media: &[u8]) -> bool {
                     | b"mett"
                     | b"metx"
                     | b"mebx"
-                    | b"rtp "
                     | b"tmcd"
                     | b"jpeg"
             )
@@ -156,6 +155,12 @@ impl Index {
                     let media = one(found.content, *b"mdia")?.ok_or(DAMAGED)?;
                     let handler = one(media, *b"hdlr")?.and_then(|handler| handler.get(8..12));
                     let handler = handler.ok_or(DAMAGED)?;
+                    if handler == b"hint" {
+                        // Its packets may hold copies of the sound.
+                        return Err(RedactionError::Unsupported(
+                            "an M4A with hints for streaming",
+                        ));
+                    }
                     if handler != b"soun" {
                         is_alone = false;
                         if handler != b"vide" && !is_silent(media) {

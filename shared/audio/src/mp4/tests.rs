@@ -312,6 +312,13 @@ fn what_lies_between_is_of_nobody_or_of_another_track() {
     let (copy, _) = redact(&file.bytes(), &[(520, 530)]).unwrap();
     assert_eq!(copy.split(|byte| *byte == 0xee).count(), 301);
     assert_eq!(file.silent(&[(520, 530)]), [3, 4, 5]);
+    // One of packets for streaming may have copies.
+    let handler = boxed("hdlr", &[&[0; 8], b"hint".as_slice(), &[0; 13]].concat());
+    file.more = boxed("trak", &boxed("mdia", &handler));
+    assert!(matches!(
+        refused(&file.bytes()),
+        RedactionError::Unsupported(_)
+    ));
 }
 
 #[test]

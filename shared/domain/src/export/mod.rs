@@ -238,6 +238,8 @@ pub enum Download {
     None,
     /// There is one with whole numbers, and the account masks them since.
     Unmasked,
+    /// Not for whoever may make no links: there are some in it.
+    Links,
 }
 
 /// Why something could not be done with an export.
@@ -618,7 +620,7 @@ impl App {
 /// What the history tells of how an export stands.
 fn told(export: &Export) -> Value {
     json!({
-        "state": export.state, "failure": export.failure, "rows": export.rows, "links": export.linked,
+        "state": export.state, "failure": export.failure, "rows": export.rows, "linked": export.linked,
         "size": export.size,
     })
 }

@@ -322,7 +322,10 @@ impl App {
                 RedactionError::Fields(vec![FieldError {
                     field: "replacement".to_owned(),
                     code: "invalid_value",
-                    reason: error.to_string(),
+                    reason: match error {
+                        AudioError::Unsupported(what) => what.to_owned(),
+                        error => error.to_string(),
+                    },
                 }])
             })?;
         let (latest, _) = self.redactions(recording, 2 * MAX_RUNNING, None).await?;

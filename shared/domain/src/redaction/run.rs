@@ -1,5 +1,7 @@
 //! A redaction behind its order.
 
+use std::borrow::Cow;
+
 use futures_util::StreamExt as _;
 use ringfence_audio::{AudioFormat, Redactor, Survey, Surveyed};
 use ringfence_ports::{BlobError, BlobMeta, KeysError, Op, StoreError, Unit, When};
@@ -55,7 +57,7 @@ impl App {
                 redaction = id,
                 "a recording was not redacted, again and again"
             );
-            let told = "The copying of the audio was broken off again and again.";
+            let told = "the copying of the audio was broken off again and again";
             return self.give_up(&recording, &id, told).await.map_err(again);
         }
         match self.redact(config, redaction, version).await {
@@ -66,9 +68,10 @@ impl App {
                     return Err(again(error));
                 }
                 tracing::warn!(redaction = id, %error, "a recording was not redacted");
-                let told =
-                    told.unwrap_or("The store, or a key, could not be reached for too long.");
-                self.give_up(&recording, &id, told).await.map_err(again)
+                let told = told.unwrap_or(Cow::Borrowed(
+                    "the store, or a key, could not be reached for too long: redact again",
+                ));
+                self.give_up(&recording, &id, &told).await.map_err(again)
             }
         }
     }
@@ -369,7 +372,7 @@ impl App {
         redaction.state = State::Failed;
         redaction.finished_at = Some(self.clock.now());
         redaction.failure = Some(if redaction.replaced {
-            "The spans are inaudible, but the audio as it came is still in the store: redact again, and it \
+            "the spans are inaudible, but the audio as it came is still in the store: redact again, and it \
              goes too."
                 .to_owned()
         } else {
@@ -448,34 +451,29 @@ fn displace(before: &Recording, after: &mut Recording, keep_original: bool) {
 }
 
 /// Why it can never be done, in plain words; `None`: it may yet.
-fn told(error: &RedactionError) -> Option<&'static str> {
-    use ringfence_audio::RedactionError as Audio;
-    match error {
-        RedactionError::Audio(Audio::Damaged(what) | Audio::Unsupported(what)) => Some(what),
-        RedactionError::Audio(Audio::NotSurveyed) => Some("Its index does not fit its audio."),
-        RedactionError::Audio(Audio::PastEnd { .. }) => {
-            Some("A span begins past the end of the audio.")
+fn told(error: &RedactionError) -> Option<Cow<'static, str>> {
+    let plain = match error {
+        // It says itself what is wrong with the file, and where its audio ends.
+        RedactionError::Audio(error) => return Some(Cow::Owned(error.to_string())),
+        RedactionError::Held(_) => {
+            "a legal hold was placed meanwhile, which keeps the original: nothing was changed"
         }
-        RedactionError::Held(_) => Some(
-            "A legal hold was placed meanwhile, which keeps the original: nothing was changed.",
-        ),
-        RedactionError::CustomerOnly => Some("Only the customer can open this recording."),
+        RedactionError::CustomerOnly => "only the customer can open this recording",
         RedactionError::Recording(error) => match error {
             RecordingError::NotFound | RecordingError::Deleted => {
-                Some("The recording was deleted meanwhile.")
+                "the recording was deleted meanwhile"
             }
-            RecordingError::Damaged => Some("The stored audio is damaged."),
-            RecordingError::Blob(BlobError::NotFound) => Some("The stored audio is gone."),
-            RecordingError::Keys(KeysError::Refused) => {
-                Some("The key that opens the audio is gone.")
-            }
+            RecordingError::Damaged => "the stored audio is damaged",
+            RecordingError::Blob(BlobError::NotFound) => "the stored audio is gone",
+            RecordingError::Keys(KeysError::Refused) => "the key that opens the audio is gone",
             RecordingError::StoreKey(_) => {
-                Some("The account's own key of the provider cannot be used.")
+                "the account's own key of the provider cannot be used: set another, and redact again"
             }
-            _ => None,
+            _ => return None,
         },
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Cow::Borrowed(plain))
 }
 
 fn again(error: RedactionError) -> RecordingError {

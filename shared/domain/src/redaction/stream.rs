@@ -10,6 +10,8 @@ use ring::digest;
 use ringfence_audio::{Redacted, RedactionError, Redactor};
 use ringfence_ports::{BlobError, ByteStream};
 
+use crate::recording::MAX_AUDIO_BYTES;
+
 /// A redacted copy that has flowed by.
 #[derive(Clone, Debug)]
 pub(super) struct Copied {
@@ -58,10 +60,17 @@ impl Redacting {
         (this, ending)
     }
 
-    fn out(&mut self, copy: Vec<u8>) -> Bytes {
+    /// What goes on of the copy. Frames of silence may be longer than those in whose place they stand: a file that is
+    /// made of very short ones does not become longer than any recording may be.
+    fn out(&mut self, copy: Vec<u8>) -> Result<Bytes, RedactionError> {
         self.digest.update(&copy);
         self.length += copy.len() as u64;
-        Bytes::from(copy)
+        if self.length > MAX_AUDIO_BYTES {
+            return Err(RedactionError::Unsupported(
+                "the copy would be longer than any recording may be",
+            ));
+        }
+        Ok(Bytes::from(copy))
     }
 
     fn failed(&mut self, error: RedactionError) -> Poll<Option<Result<Bytes, BlobError>>> {
@@ -83,9 +92,13 @@ impl Stream for Redacting {
                     if let Err(error) = redactor.push(&part, &mut copy) {
                         return this.failed(error);
                     }
-                    if !copy.is_empty() {
-                        return Poll::Ready(Some(Ok(this.out(copy))));
+                    if copy.is_empty() {
+                        continue;
                     }
+                    return match this.out(copy) {
+                        Ok(part) => Poll::Ready(Some(Ok(part))),
+                        Err(error) => this.failed(error),
+                    };
                 }
                 Some(Err(error)) => {
                     this.redactor = None;
@@ -100,7 +113,10 @@ impl Stream for Redacting {
                         Ok(redacted) => redacted,
                         Err(error) => return this.failed(error),
                     };
-                    let last = this.out(copy);
+                    let last = match this.out(copy) {
+                        Ok(last) => last,
+                        Err(error) => return this.failed(error),
+                    };
                     let mut sha256 = [0; 32];
                     sha256.copy_from_slice(this.digest.clone().finish().as_ref());
                     this.ending.set(Ok(Copied {
