@@ -700,21 +700,19 @@ async fn whoever_changes_something_else_does_not_keep_it_from_its_end() {
     }
 }
 
-#[tokio::test]
-async fn one_that_is_given_up_leaves_no_copy() {
-    let world = World::new("provider").await;
-    let ordered = world.order(second_to_third()).await;
+/// A redaction that was ended in the middle so often, so that nobody tells of an error; its copy is there. Answers the
+/// copy's key.
+async fn broken_off(world: &World, ordered: &Response, started: u32) -> String {
     let key = keyspace::redaction(&world.recording, ordered.json["id"].as_str().unwrap());
-    // Ended in the middle, again and again, so that nobody tells of an error: a copy is there.
     let row = world.test.app.table.get(&key).await.unwrap().unwrap();
     let mut doc: Value = serde_json::from_str(&row.doc).unwrap();
     let written = format!(
-        "recordings/{}/{}/redacted-0011",
+        "recordings/{}/{}/redacted-{started:04}",
         world.test.account, world.recording
     );
     world.test.blobs.insert(&written, "audio/wav", wav(10));
-    doc["written"] = written.into();
-    doc["started"] = 20.into();
+    doc["written"] = written.clone().into();
+    doc["started"] = started.into();
     let unit = Unit {
         ops: vec![Op::Put(Put {
             index: row.index,
@@ -723,18 +721,38 @@ async fn one_that_is_given_up_leaves_no_copy() {
         sends: Vec::new(),
     };
     world.test.app.table.commit(unit).await.unwrap();
+    written
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_leaves_no_copy() {
+    let world = World::new("provider").await;
+    let app = world.test.app.clone();
+    let ordered = world.order(second_to_third()).await;
+    let copy = broken_off(&world, &ordered, 15).await;
+    // While it does not go, it is tried again.
+    world.test.blobs.stick(&copy, true);
     world.test.drain().await;
+    assert_eq!(world.read(&ordered).await["state"], "running");
+    world.test.blobs.stick(&copy, false);
+    finish(&world, &app, &ordered).await;
     let read = world.read(&ordered).await;
     assert_eq!(read["state"], "failed", "{read}");
-    assert!(
-        read["failure"]
-            .as_str()
-            .unwrap()
-            .contains("again and again")
-    );
+    let failure = read["failure"].as_str().unwrap();
+    assert!(failure.contains("again and again"));
     assert_eq!(world.test.blobs.versions_kept(), 1);
     assert_eq!(world.hear("/audio").await, wav(10));
+    // But not for ever: it goes when the recording goes.
+    let ordered = world.order(second_to_third()).await;
+    let copy = broken_off(&world, &ordered, 30).await;
+    world.test.blobs.stick(&copy, true);
+    finish(&world, &app, &ordered).await;
+    assert_eq!(world.read(&ordered).await["state"], "failed");
+    world.test.blobs.stick(&copy, false);
     assert_eq!(world.redact(second_to_third()).await["state"], "done");
+    let deleted = world.call("DELETE", &world.at(""), Value::Null).await;
+    assert_eq!(deleted.json["receipt"]["deleted"], 1, "{}", deleted.json);
+    assert_eq!(world.test.blobs.versions_kept(), 0);
 }
 
 #[tokio::test]

@@ -362,11 +362,18 @@ impl App {
             // Nobody comes back for it: it would keep what a later redaction takes away.
             redaction.abandoned.extend(redaction.written.take());
             if !redaction.abandoned.is_empty() {
+                redaction.started += 1;
                 if !self.note(&redaction, version).await? {
                     return Err(StoreError::Busy.into());
                 }
                 version += 1;
-                self.forget_abandoned(&mut redaction).await?;
+                if let Err(error) = self.forget_abandoned(&mut redaction).await {
+                    // It goes when the recording goes: that it is under way for ever is worse.
+                    if redaction.started < 2 * STARTS {
+                        return Err(error);
+                    }
+                    tracing::error!(redaction = redaction.id, %error, "a copy that broke off was not removed");
+                }
             }
         }
         redaction.state = State::Failed;
