@@ -219,10 +219,13 @@ fn what_players_would_find_another_index_in_is_refused() {
     quiet[at..at + 4].copy_from_slice(b"text");
     let hidden = with_box(&[b"moov"], &quiet);
     assert!(redact(&hidden, &spans, 999).is_err());
-    // Chapters are none.
+    // Captions tell what was said, a time code does not.
     let at = quiet.windows(4).position(|name| name == b"mp4a").unwrap();
-    quiet[at..at + 4].copy_from_slice(b"text");
-    assert!(redact(&with_box(&[b"moov"], &quiet), &spans, 999).is_ok());
+    for (coding, is_taken) in [(b"text", false), (b"tx3g", false), (b"tmcd", true)] {
+        quiet[at..at + 4].copy_from_slice(coding);
+        let copy = redact(&with_box(&[b"moov"], &quiet), &spans, 999);
+        assert_eq!(copy.is_ok(), is_taken, "{coding:?}");
+    }
 }
 
 #[test]

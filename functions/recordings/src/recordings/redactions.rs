@@ -129,8 +129,8 @@ pub(crate) struct RedactionPage {
 /// Audio of a coding that cannot be silenced (HE-AAC and Apple Lossless, fragmented MPEG-4, free-format MP3), and a file
 /// that players could read in another way, stays as it is: then the redaction has failed, and says why.
 ///
-/// While a legal hold keeps the recording only a redaction that keeps the original is taken: 409. Needs the
-/// scope `deletion:write`.
+/// While a legal hold keeps the recording only a redaction that keeps the original is taken: 409. A hold that is placed when the
+/// copy has taken the audio's place comes too late for the original. Needs the scope `deletion:write`.
 #[utoipa::path(
     post,
     path = "/v1/accounts/{account}/recordings/{recording}/redactions",

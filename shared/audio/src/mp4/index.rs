@@ -119,28 +119,14 @@ fn check_known(bytes: &[u8], known: &[&[u8; 4]]) -> Result<(), RedactionError> {
     Ok(())
 }
 
-/// Whether a track that does not say to be sound has no coding of sound either: by that alone ffmpeg takes it for some.
+/// Whether a track that does not say to be sound has no coding of sound either (by that alone ffmpeg takes it for some), and
+/// none of text, which may be captions: what was said in the spans.
 fn is_silent(media: &[u8]) -> bool {
     let tables = child(media, *b"minf").and_then(|information| child(information, *b"stbl"));
     let codings = tables.and_then(|tables| child(tables, *b"stsd"));
     let is_one = codings.is_some_and(|codings| be32(codings, 4) == Some(1));
     let coding = codings.and_then(|codings| codings.get(12..16));
-    is_one
-        && matches!(
-            coding,
-            Some(
-                b"text"
-                    | b"tx3g"
-                    | b"c608"
-                    | b"stpp"
-                    | b"wvtt"
-                    | b"mett"
-                    | b"metx"
-                    | b"mebx"
-                    | b"tmcd"
-                    | b"jpeg"
-            )
-        )
+    is_one && matches!(coding, Some(b"tmcd" | b"jpeg"))
 }
 
 impl Index {
@@ -165,7 +151,7 @@ impl Index {
                         is_alone = false;
                         if handler != b"vide" && !is_silent(media) {
                             return Err(RedactionError::Unsupported(
-                                "an M4A with another track that may be sound",
+                                "an M4A with another track that may tell of the sound",
                             ));
                         }
                     } else if sound.replace((found.content, media)).is_some() {
