@@ -50,8 +50,9 @@ pub(crate) struct ExportRequest {
 /// condition, newest first. Its columns: `id`, `call_id`, `started_at`, `duration` (seconds), `agent_id`,
 /// `team`, `from`, `to`, `tags` (with semicolons between), `content_type`, `size` (bytes), `redacted`, and
 /// with `links` also `link` and `link_expires_at`. It holds what you see of recordings now: numbers are masked
-/// where the account masks them in the console, and what access control hides is left out. A cell that a
-/// spreadsheet would take for a formula (`+49…` among them) begins with an apostrophe.
+/// where the account masks them in the console, and what access control hides is left out. What a
+/// spreadsheet would take for a formula (`+49…` among them), at the beginning of a cell or behind a semicolon, tab
+/// or line break in one, begins with an apostrophe.
 ///
 /// Each link is made under the account's rules and good for its days; recordings under a legal hold have
 /// none. A recording that is deleted later is gone behind its link too, but its row stays in the file. After
