@@ -343,8 +343,14 @@ fn later(now: Timestamp) -> Timestamp {
     now.checked_add(GRACE).unwrap_or(now)
 }
 
-fn blob_key(account: &str, export: &str) -> String {
-    format!("exports/{account}/{export}/recordings.csv")
+/// Where all that runs of an export stored is.
+fn folder(account: &str, export: &str) -> String {
+    format!("exports/{account}/{export}/")
+}
+
+/// The file of one run: what an earlier one stores too late takes the place of none that is given out.
+fn blob_key(account: &str, export: &str, run: u32) -> String {
+    format!("{}{run}.csv", folder(account, export))
 }
 
 /// Which exports may be under way: those that are not are found out when it counts.
@@ -566,7 +572,7 @@ impl App {
             download_as: Some(&name),
             content_type: Some(run::CONTENT_TYPE),
         };
-        let key = blob_key(&export.account, &export.id);
+        let key = blob_key(&export.account, &export.id, export.run);
         let url = self.blobs.link(&key, DOWNLOAD_TTL, served).await?;
         Ok(Download::Url(url))
     }
