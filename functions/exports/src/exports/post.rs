@@ -57,8 +57,8 @@ pub(crate) struct ExportRequest {
 /// Each link is made under the account's rules and good for its days; recordings under a legal hold have
 /// none. A recording that is deleted later is gone behind its link too, but its row stays in the file. After
 /// seven days the export goes with its file, and its links go on for their days; delete it, and they are revoked.
-/// Three exports of an account are made at a time, of at most 1,000,000 recordings each. Needs the scope
-/// `recordings:read`, and for `links` also `recordings:write`.
+/// Three exports of an account are made at a time, of at most 1,000,000 recordings each; one that cannot be
+/// made within six hours fails. Needs the scope `recordings:read`, and for `links` also `recordings:write`.
 #[utoipa::path(
     post,
     path = "/v1/accounts/{account}/exports",

@@ -161,6 +161,38 @@ async fn a_message_that_was_lost_is_sent_again() {
     assert_eq!(checked(&world, &export).await.len(), 3);
 }
 
+#[tokio::test]
+async fn one_whose_runs_never_end_is_given_up_and_one_that_only_waited_is_made() {
+    for (dies, state) in [(true, "failed"), (false, "done")] {
+        let (world, export) = world().await;
+        if dies {
+            let gate = Gate::new(&world, At::Before);
+            let app = over(&world, world.test.app.table.clone(), gate.clone());
+            tokio::select! {
+                _ = look(&world, &app, &export) => panic!("it waits"),
+                () = gate.reached.notified() => {}
+            }
+        }
+        world.test.clock.advance(Duration::from_hours(6));
+        world.test.clock.advance(Duration::from_secs(1));
+        assert!(look(&world, &world.test.app, &export).await);
+        let read = world.export(&export).await;
+        assert_eq!(read["state"], state, "{read}");
+        if dies {
+            assert_eq!(read["failure"]["code"], "too_slow");
+            assert!(world.files().is_empty());
+            let all = world.get("/recordings").await;
+            for recording in all["items"].as_array().unwrap() {
+                let id = recording["id"].as_str().unwrap();
+                let made = world.get(&format!("/recordings/{id}/links")).await;
+                for link in made["items"].as_array().unwrap() {
+                    assert_eq!(link["state"], "revoked");
+                }
+            }
+        }
+    }
+}
+
 /// Where a [`Gate`] stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
@@ -319,21 +351,6 @@ async fn a_run_that_was_overtaken_stores_nothing_over_what_is_there() {
 }
 
 #[tokio::test]
-async fn a_process_that_dies_in_the_middle_leaves_no_file_and_the_next_one_makes_it() {
-    let (world, export) = world().await;
-    let gate = Gate::new(&world, At::Before);
-    let app = over(&world, world.test.app.table.clone(), gate.clone());
-    tokio::select! {
-        _ = look(&world, &app, &export) => panic!("it waits"),
-        () = gate.reached.notified() => {}
-    }
-    assert!(world.files().is_empty());
-    assert_eq!(world.export(&export).await["state"], "running");
-    assert!(look(&world, &world.test.app, &export).await);
-    assert_eq!(checked(&world, &export).await.len(), 3);
-}
-
-#[tokio::test]
 async fn what_an_overtaken_run_stores_last_is_given_to_nobody() {
     let world = World::new().await;
     let numbered = Facts {
@@ -430,6 +447,21 @@ async fn a_run_that_stores_between_the_removal_of_file_and_row_leaves_no_file() 
     let (made, removed, ()) = tokio::join!(made, removed, between);
     assert!(made && removed);
     assert!(world.files().is_empty(), "{:?}", world.files());
+}
+
+#[tokio::test]
+async fn a_process_that_dies_in_the_middle_leaves_no_file_and_the_next_one_makes_it() {
+    let (world, export) = world().await;
+    let gate = Gate::new(&world, At::Before);
+    let app = over(&world, world.test.app.table.clone(), gate.clone());
+    tokio::select! {
+        _ = look(&world, &app, &export) => panic!("it waits"),
+        () = gate.reached.notified() => {}
+    }
+    assert!(world.files().is_empty());
+    assert_eq!(world.export(&export).await["state"], "running");
+    assert!(look(&world, &world.test.app, &export).await);
+    assert_eq!(checked(&world, &export).await.len(), 3);
 }
 
 #[tokio::test]

@@ -42,6 +42,10 @@ const DOWNLOAD_TTL: Duration = ringfence_ports::MAX_LINK_TTL;
 /// How long nothing may be heard of an export that is being made before its message is taken to be lost.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long after it was asked for another run of an export is begun: those that would never come to their
+/// end are not begun for ever, and nothing that makes runs fail lasts longer without somebody looking.
+const LONGEST: SignedDuration = SignedDuration::from_hours(6);
+
 /// How often a change is tried again when a run came first.
 const ATTEMPTS: usize = 16;
 
@@ -141,6 +145,8 @@ pub enum Failure {
     TooManyRows,
     /// The KMS key that the account names for its recordings cannot be used.
     StoreKey,
+    /// No run came to its end in [`LONGEST`].
+    TooSlow,
 }
 
 impl Failure {
@@ -153,6 +159,9 @@ impl Failure {
             Self::StoreKey => {
                 "The KMS key of the account (kms_key in the recording settings) cannot be used: enable the key and let \
                  Ringfence use it, or set another, then ask again."
+            }
+            Self::TooSlow => {
+                "It could not be made within six hours: ask for parts of the time, one after the other."
             }
         }
     }
@@ -288,6 +297,11 @@ impl Export {
     /// Whether it is there for anybody at `now`.
     fn is_there(&self, now: Timestamp) -> bool {
         self.state != State::Deleted && now < self.expires_at
+    }
+
+    /// Whether nothing came of its runs for long enough. One that only waited for its turn is begun.
+    fn is_too_slow(&self, now: Timestamp) -> bool {
+        self.run > 0 && now.duration_since(self.created_at) > LONGEST
     }
 
     fn is_seen_by(&self, viewer: Viewer<'_>) -> bool {

@@ -73,6 +73,9 @@ impl App {
         if export.state != State::Running {
             return Ok(());
         }
+        if export.is_too_slow(self.clock.now()) {
+            return self.give_export_up(account, id, Failure::TooSlow).await;
+        }
         let number = export.run + 1;
         match self.make_export(export, version).await {
             Ok(()) => Ok(()),
