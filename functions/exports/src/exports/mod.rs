@@ -61,7 +61,7 @@ pub(crate) struct ExportBody {
 /// Why an export failed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FailureBody {
-    /// `too_many_rows` or `store_key`
+    /// `too_many_rows`, `store_key` or `too_slow`
     #[schema(value_type = String)]
     code: Failure,
     reason: &'static str,

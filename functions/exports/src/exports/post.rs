@@ -50,14 +50,15 @@ pub(crate) struct ExportRequest {
 /// condition, newest first. Its columns: `id`, `call_id`, `started_at`, `duration` (seconds), `agent_id`,
 /// `team`, `from`, `to`, `tags` (with semicolons between), `content_type`, `size` (bytes), `redacted`, and
 /// with `links` also `link` and `link_expires_at`. It holds what you see of recordings now: numbers are masked
-/// where the account masks them in the console, and what access control hides is left out. A cell that a
-/// spreadsheet would take for a formula (`+49…` among them) begins with an apostrophe.
+/// where the account masks them in the console, and what access control hides is left out. What a
+/// spreadsheet would take for a formula (`+49…` among them), at the beginning of a cell or behind a semicolon, tab
+/// or line break in one, begins with an apostrophe.
 ///
 /// Each link is made under the account's rules and good for its days; recordings under a legal hold have
 /// none. A recording that is deleted later is gone behind its link too, but its row stays in the file. After
 /// seven days the export goes with its file, and its links go on for their days; delete it, and they are revoked.
-/// Three exports of an account are made at a time, of at most 1,000,000 recordings each. Needs the scope
-/// `recordings:read`, and for `links` also `recordings:write`.
+/// Three exports of an account are made at a time, of at most 1,000,000 recordings each; one that cannot be
+/// made within six hours fails. Needs the scope `recordings:read`, and for `links` also `recordings:write`.
 #[utoipa::path(
     post,
     path = "/v1/accounts/{account}/exports",

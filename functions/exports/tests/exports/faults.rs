@@ -12,10 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use ringfence_domain::App;
+use ringfence_domain::{App, event::PhoneNumber, recording::Facts};
 use ringfence_ports::{
-    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Consumer as _, ListPage, OpenUpload,
-    Served, StoreError, Table, UploadLink,
+    BlobError, BlobHead, BlobId, BlobMeta, Blobs, ByteStream, Consumer as _, Key, ListPage, Op,
+    OpenUpload, Page, Query, Row, Served, StoreError, Table, Unit, UploadLink,
     contract::{Fault, Faulty},
 };
 use ringfence_test_support::MemoryBlobs;
@@ -159,6 +159,38 @@ async fn a_message_that_was_lost_is_sent_again() {
     drop(look(&world, &dead, &export));
     world.test.after(Duration::from_mins(11)).await;
     assert_eq!(checked(&world, &export).await.len(), 3);
+}
+
+#[tokio::test]
+async fn one_whose_runs_never_end_is_given_up_and_one_that_only_waited_is_made() {
+    for (dies, state) in [(true, "failed"), (false, "done")] {
+        let (world, export) = world().await;
+        if dies {
+            let gate = Gate::new(&world, At::Before);
+            let app = over(&world, world.test.app.table.clone(), gate.clone());
+            tokio::select! {
+                _ = look(&world, &app, &export) => panic!("it waits"),
+                () = gate.reached.notified() => {}
+            }
+        }
+        world.test.clock.advance(Duration::from_hours(6));
+        world.test.clock.advance(Duration::from_secs(1));
+        assert!(look(&world, &world.test.app, &export).await);
+        let read = world.export(&export).await;
+        assert_eq!(read["state"], state, "{read}");
+        if dies {
+            assert_eq!(read["failure"]["code"], "too_slow");
+            assert!(world.files().is_empty());
+            let all = world.get("/recordings").await;
+            for recording in all["items"].as_array().unwrap() {
+                let id = recording["id"].as_str().unwrap();
+                let made = world.get(&format!("/recordings/{id}/links")).await;
+                for link in made["items"].as_array().unwrap() {
+                    assert_eq!(link["state"], "revoked");
+                }
+            }
+        }
+    }
 }
 
 /// Where a [`Gate`] stands.
@@ -316,6 +348,105 @@ async fn a_run_that_was_overtaken_stores_nothing_over_what_is_there() {
     assert!(went_well);
     assert_eq!(checked(&world, &export).await.len(), 3);
     assert_eq!(world.history(&export).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_an_overtaken_run_stores_last_is_given_to_nobody() {
+    let world = World::new().await;
+    let numbered = Facts {
+        from: Some(PhoneNumber::new("+4915112345678")),
+        ..facts("2026-01-30T07:15:09Z")
+    };
+    world.recording(numbered).await;
+    let export = world.order(json!({})).await;
+    let gate = Gate::new(&world, At::Before);
+    let app = over(&world, world.test.app.table.clone(), gate.clone());
+    let (went_well, ()) = tokio::join!(look(&world, &app, &export), async {
+        gate.reached.notified().await;
+        // It has written whole numbers; the account masks them from now on, and another one makes the export.
+        let masking = json!({"phone_number_masking": true});
+        world.settings("security", masking).await;
+        assert!(look(&world, &world.test.app, &export).await);
+        gate.opened.notify_one();
+    });
+    assert!(went_well);
+    let given = world.given(&export).await;
+    assert!(
+        given.contains("5678") && !given.contains("12345678"),
+        "{given}"
+    );
+    assert_eq!(world.files().len(), 1);
+}
+
+/// A table in which somebody else does something just before a row is deleted.
+struct BeforeDelete {
+    inner: Arc<dyn Table>,
+    reached: Notify,
+    opened: Notify,
+}
+
+#[async_trait]
+impl Table for BeforeDelete {
+    async fn get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        self.inner.get(key).await
+    }
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.inner.get_many(keys).await
+    }
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        self.inner.query(query).await
+    }
+    async fn write(&self, units: Vec<Unit>) -> Vec<Result<(), StoreError>> {
+        let mut ops = units.iter().flat_map(|unit| &unit.ops);
+        if ops.any(|op| matches!(op, Op::Delete(..))) {
+            self.reached.notify_one();
+            self.opened.notified().await;
+        }
+        self.inner.write(units).await
+    }
+    fn sends_with_rows(&self) -> bool {
+        self.inner.sends_with_rows()
+    }
+    async fn count(
+        &self,
+        key: &Key,
+        delta: i64,
+        max: Option<i64>,
+        expires_at: Option<jiff::Timestamp>,
+    ) -> Result<i64, StoreError> {
+        self.inner.count(key, delta, max, expires_at).await
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_stores_between_the_removal_of_file_and_row_leaves_no_file() {
+    let (world, export) = world().await;
+    let gate = Gate::new(&world, At::Before);
+    let run = over(&world, world.test.app.table.clone(), gate.clone());
+    let slow = Arc::new(BeforeDelete {
+        inner: world.test.app.table.clone(),
+        reached: Notify::new(),
+        opened: Notify::new(),
+    });
+    let removal = over(&world, slow.clone(), world.test.blobs.clone());
+    let path = format!("/exports/{export}");
+    let made = async {
+        let went_well = look(&world, &run, &export).await;
+        slow.opened.notify_one();
+        went_well
+    };
+    let removed = async {
+        gate.reached.notified().await;
+        assert_eq!(world.call("DELETE", &path, Value::Null).await.status, 204);
+        look(&world, &removal, &export).await
+    };
+    let between = async {
+        slow.reached.notified().await;
+        gate.opened.notify_one();
+    };
+    let (made, removed, ()) = tokio::join!(made, removed, between);
+    assert!(made && removed);
+    assert!(world.files().is_empty(), "{:?}", world.files());
 }
 
 #[tokio::test]

@@ -197,7 +197,7 @@ async fn no_cell_is_a_formula() {
         call_id: "=1+1".to_owned(),
         agent_id: Some("@SUM(A1:A9)".to_owned()),
         team: Some("-2+3".to_owned()),
-        tags: vec!["=1+1".to_owned(), "a, \"b\"".to_owned()],
+        tags: ["=1+1", "a, \"b\"", "=1+2"].map(str::to_owned).to_vec(),
         from: Some(PhoneNumber::new("+4915112345678")),
         ..facts("2026-01-30T07:15:09Z")
     };
@@ -207,7 +207,7 @@ async fn no_cell_is_a_formula() {
         ("call_id", "'=1+1"),
         ("agent_id", "'@SUM(A1:A9)"),
         ("team", "'-2+3"),
-        ("tags", "'=1+1;a, \"b\""),
+        ("tags", "'=1+1;a, \"b\";'=1+2"),
         ("from", "'+4915112345678"),
     ] {
         assert_eq!(lines[0][name], expected);

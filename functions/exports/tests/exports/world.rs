@@ -118,9 +118,19 @@ impl World {
         export
     }
 
-    /// The key of an export's file.
+    /// The key of the file that an export's first run makes.
     pub fn blob(&self, export: &str) -> String {
-        format!("exports/{}/{export}/recordings.csv", self.test.account)
+        format!("exports/{}/{export}/1.csv", self.test.account)
+    }
+
+    /// What stands in the file that the export gives out.
+    pub async fn given(&self, export: &str) -> String {
+        let read = self.export(export).await;
+        let download = read["download"].as_str().unwrap();
+        let mut keys = self.files();
+        keys.retain(|key| download.contains(key.as_str()));
+        assert_eq!(keys.len(), 1, "{download}");
+        String::from_utf8(self.test.blobs.bytes(&keys[0]).to_vec()).unwrap()
     }
 
     /// The keys of all files of exports.
@@ -130,8 +140,12 @@ impl World {
         keys
     }
 
+    /// The newest file of an export.
     pub fn text(&self, export: &str) -> String {
-        String::from_utf8(self.test.blobs.bytes(&self.blob(export)).to_vec()).unwrap()
+        let mut keys = self.files();
+        keys.retain(|key| key.contains(export));
+        let key = keys.iter().max().unwrap();
+        String::from_utf8(self.test.blobs.bytes(key).to_vec()).unwrap()
     }
 
     /// The lines of an export's file.

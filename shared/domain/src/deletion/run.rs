@@ -407,7 +407,7 @@ impl App {
         Ok(left)
     }
 
-    /// Deletes every version of one object.
+    /// Deletes every version of one object; or, where the key ends with a slash, of all below it.
     pub(crate) async fn erase_object(&self, account: &str, key: &str) -> Result<(), BlobError> {
         let targets = [(key.to_owned(), 0)];
         match self.sweep_out(account, &targets).await {

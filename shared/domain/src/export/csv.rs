@@ -15,6 +15,9 @@ const BETWEEN_TAGS: &str = ";";
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
+/// Behind these another cell may begin.
+const BEGINS_A_CELL: [char; 4] = [';', '\t', '\r', '\n'];
+
 type Cell = fn(&Recording) -> Cow<'_, str>;
 
 /// The columns, in their order; each is named as the field of a recording that it is.
@@ -122,13 +125,23 @@ fn broken(error: csv::Error) -> StoreError {
     StoreError::Invalid("a line of a file cannot be written")
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe before what may begin one.
+/// A cell that no spreadsheet takes for a formula: an apostrophe before what may begin one. Also behind what
+/// begins a cell where columns are parted otherwise than by commas, as in much of Europe by semicolons: there
+/// quotes inside a line hold nothing together.
 fn defused(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.starts_with(FORMULA) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        text
+    if !text.contains(FORMULA) {
+        return text;
     }
+    let mut safe = String::with_capacity(text.len() + 2);
+    let mut begins = true;
+    for letter in text.chars() {
+        if begins && FORMULA.contains(&letter) {
+            safe.push('\'');
+        }
+        begins = BEGINS_A_CELL.contains(&letter);
+        safe.push(letter);
+    }
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]
@@ -180,19 +193,21 @@ mod tests {
 
     #[test]
     fn no_cell_begins_a_formula() {
-        for text in [
-            "=1+1",
-            "+4915112345678",
-            "-1",
-            "@SUM(A1)",
-            "\t=1",
-            "\r=1",
-            "\n=1",
-            "＝1",
-        ] {
+        for text in ["=1+1", "+4915112345678", "-1", "@SUM(A1)", "＝1", "\t1"] {
             assert_eq!(defused(Cow::Borrowed(text)), format!("'{text}"));
         }
-        for text in ["", "a=1", "'=1", " =1"] {
+        // Where semicolons or tabs part the columns, or a quote does not hold lines together.
+        for (text, safe) in [
+            ("a;=1+1", "a;'=1+1"),
+            ("=1;@A1;b", "'=1;'@A1;b"),
+            ("a;;-1", "a;;'-1"),
+            ("a\t=1", "a\t'=1"),
+            ("a\r\n=1", "a\r'\n'=1"),
+            ("\n=1", "'\n'=1"),
+        ] {
+            assert_eq!(defused(Cow::Borrowed(text)), safe);
+        }
+        for text in ["", "a=1", "'=1", " =1", "a;b", "a-b;c+d"] {
             assert_eq!(defused(Cow::Borrowed(text)), text);
         }
     }

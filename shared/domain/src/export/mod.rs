@@ -42,6 +42,10 @@ const DOWNLOAD_TTL: Duration = ringfence_ports::MAX_LINK_TTL;
 /// How long nothing may be heard of an export that is being made before its message is taken to be lost.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long after it was asked for another run of an export is begun: those that would never come to their
+/// end are not begun for ever, and nothing that makes runs fail lasts longer without somebody looking.
+const LONGEST: SignedDuration = SignedDuration::from_hours(6);
+
 /// How often a change is tried again when a run came first.
 const ATTEMPTS: usize = 16;
 
@@ -141,6 +145,8 @@ pub enum Failure {
     TooManyRows,
     /// The KMS key that the account names for its recordings cannot be used.
     StoreKey,
+    /// No run came to its end in [`LONGEST`].
+    TooSlow,
 }
 
 impl Failure {
@@ -153,6 +159,9 @@ impl Failure {
             Self::StoreKey => {
                 "The KMS key of the account (kms_key in the recording settings) cannot be used: enable the key and let \
                  Ringfence use it, or set another, then ask again."
+            }
+            Self::TooSlow => {
+                "It could not be made within six hours: ask for parts of the time, one after the other."
             }
         }
     }
@@ -290,6 +299,11 @@ impl Export {
         self.state != State::Deleted && now < self.expires_at
     }
 
+    /// Whether nothing came of its runs for long enough. One that only waited for its turn is begun.
+    fn is_too_slow(&self, now: Timestamp) -> bool {
+        self.run > 0 && now.duration_since(self.created_at) > LONGEST
+    }
+
     fn is_seen_by(&self, viewer: Viewer<'_>) -> bool {
         viewer.reach.is_everything()
             || (viewer.id == self.requested_by && viewer.reach.to_store() == self.reach)
@@ -343,8 +357,14 @@ fn later(now: Timestamp) -> Timestamp {
     now.checked_add(GRACE).unwrap_or(now)
 }
 
-fn blob_key(account: &str, export: &str) -> String {
-    format!("exports/{account}/{export}/recordings.csv")
+/// Where all that runs of an export stored is.
+fn folder(account: &str, export: &str) -> String {
+    format!("exports/{account}/{export}/")
+}
+
+/// The file of one run: what an earlier one stores too late takes the place of none that is given out.
+fn blob_key(account: &str, export: &str, run: u32) -> String {
+    format!("{}{run}.csv", folder(account, export))
 }
 
 /// Which exports may be under way: those that are not are found out when it counts.
@@ -566,7 +586,7 @@ impl App {
             download_as: Some(&name),
             content_type: Some(run::CONTENT_TYPE),
         };
-        let key = blob_key(&export.account, &export.id);
+        let key = blob_key(&export.account, &export.id, export.run);
         let url = self.blobs.link(&key, DOWNLOAD_TTL, served).await?;
         Ok(Download::Url(url))
     }

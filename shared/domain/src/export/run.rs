@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     Export, ExportMessage, Failure, MAX_ROWS, State, blob_key,
     csv::{LineLink, Lines},
-    later, told,
+    folder, later, told,
 };
 use crate::{
     App,
@@ -73,15 +73,13 @@ impl App {
         if export.state != State::Running {
             return Ok(());
         }
+        if export.is_too_slow(self.clock.now()) {
+            return self.give_export_up(account, id, Failure::TooSlow).await;
+        }
+        let number = export.run + 1;
         match self.make_export(export, version).await {
             Ok(()) => Ok(()),
-            Err(Stop::TakenOver) => {
-                // Deleted meanwhile, its file may have been stored after all.
-                match self.stored_export(account, id).await? {
-                    Some(_) => Ok(()),
-                    None => self.remove_export_file(account, id).await,
-                }
-            }
+            Err(Stop::TakenOver) => self.leave_export(account, id, number).await,
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::GiveUp(failure)) => self.give_export_up(account, id, failure).await,
             Err(Stop::NotTaken) => Err(StoreError::Unavailable(
@@ -90,8 +88,35 @@ impl App {
         }
     }
 
+    /// Removes what a run stored that was overtaken.
+    async fn leave_export(&self, account: &str, id: &str, run: u32) -> Result<(), StoreError> {
+        match self.stored_export(account, id).await? {
+            // It was this one after all.
+            Some((export, _)) if export.is_there(self.clock.now()) && export.run == run => Ok(()),
+            Some((export, _)) if export.is_there(self.clock.now()) => {
+                self.erase(account, &blob_key(account, id, run)).await
+            }
+            // Whoever removes it may have looked already, even where its row is still there.
+            _ => self.remove_export_file(account, id).await,
+        }
+    }
+
+    /// Removes what runs stored that died before they could say so. Where that fails, it goes with the export.
+    async fn remove_earlier_runs(&self, account: &str, id: &str, run: u32) {
+        for earlier in 1..run {
+            if let Err(error) = self.erase(account, &blob_key(account, id, earlier)).await {
+                tracing::warn!(export = id, %error, "what an earlier run stored is still there");
+                return;
+            }
+        }
+    }
+
     async fn remove_export_file(&self, account: &str, export: &str) -> Result<(), StoreError> {
-        self.erase_object(account, &blob_key(account, export))
+        self.erase(account, &folder(account, export)).await
+    }
+
+    async fn erase(&self, account: &str, key: &str) -> Result<(), StoreError> {
+        self.erase_object(account, key)
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
@@ -139,7 +164,7 @@ impl App {
         let (parts, mut waiting) = mpsc::channel::<Result<Bytes, BlobError>>(WAITING);
         let bytes: ByteStream =
             Box::pin(stream::poll_fn(move |context| waiting.poll_recv(context)));
-        let key = blob_key(&account, &id);
+        let key = blob_key(&account, &id, run.export.run);
         let (written, stored) = future::join(
             self.write_export(&config, &mut run, parts),
             self.blobs.put(&key, meta, bytes),
@@ -148,7 +173,10 @@ impl App {
         match (written, stored) {
             (Ok(()), Ok(head)) => {
                 run.export.size = Some(head.length);
-                self.end_export(run, State::Done, None).await
+                let number = run.export.run;
+                self.end_export(run, State::Done, None).await?;
+                self.remove_earlier_runs(&account, &id, number).await;
+                Ok(())
             }
             (Ok(()) | Err(Stop::NotTaken), Err(BlobError::Key(code))) => {
                 tracing::warn!(
