@@ -1,11 +1,10 @@
-//! Ogg (RFC 3533) with one stream of Opus (RFC 7845), Vorbis (Vorbis I), Speex or FLAC (RFC 9639). Packets that are heard in a span are replaced by silent
-//! ones as long; pages keep their places, numbers and granule positions, and get smaller.
+//! Ogg (RFC 3533) with one stream of Opus (RFC 7845), Vorbis (Vorbis I), Speex or FLAC (RFC 9639). Packets that are heard
+//! in a span are replaced by silent ones as long; pages keep their places, numbers and granule positions, and get smaller.
 //!
-//! Where a packet lies in time is counted from the start of the audio, by the lengths of the packets before.
-//! Players that go by the granule positions come to the same, but where packets were lost or the positions
-//! are wrong, and then some go by the position before a packet, others by the one behind: it is silenced if it lies in a
-//! span by any reckoning. So it is too with what a
-//! player is to leave out at the start (the pre-skip), since some do not.
+//! Where a packet lies in time is counted from the start of the audio, by the lengths of the packets before. Players that
+//! go by the granule positions come to the same, but where packets were lost or the positions are wrong, and then some go
+//! by the position before a packet, others by the one behind: it is silenced if it lies in a span by any reckoning. So it
+//! is too with what a player is to leave out at the start (the pre-skip), since some do not.
 
 mod flac;
 mod opus;
