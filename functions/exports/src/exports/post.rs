@@ -56,7 +56,8 @@ pub(crate) struct ExportRequest {
 ///
 /// Each link is made under the account's rules and good for its days; recordings under a legal hold have
 /// none. A recording that is deleted later is gone behind its link too, but its row stays in the file. After
-/// seven days the export goes with its file, and its links go on for their days; delete it, and they are revoked.
+/// seven days the export goes with its file, and its links go on for their days, and answer 410 for half a year more;
+/// delete it, and they are revoked. The file has no byte order mark: have a spreadsheet import it as UTF-8, its ids as text.
 /// Three exports of an account are made at a time, of at most 1,000,000 recordings each; one that cannot be
 /// made within six hours fails. Needs the scope `recordings:read`, and for `links` also `recordings:write`.
 #[utoipa::path(
@@ -70,6 +71,7 @@ pub(crate) struct ExportRequest {
     responses(
         (status = 202, description = "Under way", body = ExportBody),
         (status = 400, description = "A field is wrong; all that are wrong are named", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
+        (status = 403, description = "A scope is missing", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 404, description = "No such account", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
         (status = 409, description = "Three are being made", body = inline(ProblemBody<'static>), content_type = "application/problem+json"),
     ),

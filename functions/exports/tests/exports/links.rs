@@ -41,6 +41,11 @@ async fn a_link_from_a_file_opens_for_the_accounts_days() {
     // The days of now bind it, and more of them bring it not back.
     world.settings("recordings", json!({"link_days": 90})).await;
     assert_eq!(world.visit(link).await.status, 410);
+    // Half a year later it is as if it had never been, and takes up no room.
+    world.test.clock.advance(Duration::from_secs(182 * DAY));
+    assert_eq!(world.visit(link).await.status, 404);
+    let listed = world.get(&format!("/recordings/{recording}/links")).await;
+    assert_eq!(listed["items"], json!([]));
 }
 
 #[tokio::test]

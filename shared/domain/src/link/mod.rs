@@ -11,7 +11,7 @@ mod token;
 
 use std::{net::IpAddr, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ringfence_ports::{KeysError, Op, Position, Put, Query, StoreError, Unit, When};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -31,6 +31,9 @@ use crate::{
 
 pub use cookie::COOKIE_TTL;
 pub use token::LinkToken;
+
+/// For how long a link of an export is known to have ended: half a year.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(182 * 24);
 
 /// What a link was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,15 @@ pub struct Link {
     /// The export that it was made for: deleted, it takes its links with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<String>,
+}
+
+impl Link {
+    /// When nothing is known of it any more. Exports make links by the thousand, again and again: those have an end, long
+    /// after which they say no more that they were ever there.
+    fn forgotten_at(&self) -> Option<Timestamp> {
+        self.export.as_ref()?;
+        self.expires_at?.checked_add(REMEMBERED).ok()
+    }
 }
 
 /// A link as it is listed.
@@ -388,7 +400,10 @@ impl App {
             revoked_at: Some(self.clock.now()),
             ..before.clone()
         };
-        let put = Put::new(key, to_doc(&after)?, When::Version(row.version));
+        let put = Put {
+            expires_at: after.forgotten_at(),
+            ..Put::new(key, to_doc(&after)?, When::Version(row.version))
+        };
         let change = Change {
             item: format!("recordings/{recording}/links/{link}"),
             action: Action::Delete,
@@ -555,9 +570,15 @@ struct Pointer {
 
 fn link_ops(link: &Link, token: &LinkToken) -> Result<Vec<Op>, StoreError> {
     let sha256 = token.hash();
-    let row = Put::new(keyspace::link(&sha256), to_doc(link)?, When::Absent);
+    let row = Put {
+        expires_at: link.forgotten_at(),
+        ..Put::new(keyspace::link(&sha256), to_doc(link)?, When::Absent)
+    };
     let key = keyspace::link_of_recording(&link.recording, &link.id);
-    let pointer = Put::new(key, to_doc(&Pointer { sha256 })?, When::Absent);
+    let pointer = Put {
+        expires_at: link.forgotten_at(),
+        ..Put::new(key, to_doc(&Pointer { sha256 })?, When::Absent)
+    };
     Ok(vec![Op::Put(row), Op::Put(pointer)])
 }
 
