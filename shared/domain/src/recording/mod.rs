@@ -232,6 +232,23 @@ pub struct Original {
     pub sealing: Option<Sealing>,
 }
 
+impl Original {
+    /// The bytes that it takes up in the store.
+    fn stored_bytes(&self) -> u64 {
+        let sealing = self.sealing.as_ref();
+        sealing.map_or(self.size, |sealing| sealing.length)
+    }
+
+    /// The same as what is to be destroyed: with what opens it, that it can be heard goes at once.
+    pub(crate) fn into_copy(self) -> AudioCopy {
+        AudioCopy {
+            size: self.stored_bytes(),
+            blob: self.blob,
+            version: self.version,
+        }
+    }
+}
+
 impl std::fmt::Debug for Original {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Original(…)")
@@ -301,10 +318,7 @@ impl Recording {
             (None, Status::Available) => self.size.unwrap_or_default(),
             (None, _) => 0,
         };
-        let original = self.original.as_ref().map(|original| {
-            let sealing = original.sealing.as_ref();
-            sealing.map_or(original.size, |sealing| sealing.length)
-        });
+        let original = self.original.as_ref().map(Original::stored_bytes);
         self.copies
             .iter()
             .map(|copy| copy.size)

@@ -28,7 +28,7 @@ use crate::{
     deletion::{self, HoldError},
     history::{Action, Actor, Change},
     id, keyspace,
-    recording::{ATTEMPTS, AudioCopy, Recording, RecordingError},
+    recording::{ATTEMPTS, Recording, RecordingError},
     settings::FieldError,
 };
 
@@ -416,14 +416,7 @@ impl App {
                 return Err(RedactionError::Held(holds));
             }
             let before = json!({ "sha256": original.sha256, "size": original.size });
-            after.copies.push(AudioCopy {
-                size: original
-                    .sealing
-                    .as_ref()
-                    .map_or(original.size, |sealing| sealing.length),
-                blob: original.blob,
-                version: original.version,
-            });
+            after.copies.push(original.into_copy());
             let change = Change {
                 item: format!("recordings/{recording}/original"),
                 action: Action::Delete,

@@ -16,7 +16,7 @@ use crate::{
     event::EventType,
     history::{Action, Change},
     id,
-    recording::{ATTEMPTS, AudioCopy, Original, Recording, RecordingError},
+    recording::{ATTEMPTS, Original, Recording, RecordingError},
     settings::{AccountConfig, EncryptionMode, EndpointKind},
 };
 
@@ -141,11 +141,7 @@ impl App {
                     // mostly not its audio: else whoever may change a PIN could keep every redaction from its end.
                     Ok(false) => {
                         now = self.recording(account, &redaction.recording).await?;
-                        let (before, now) = (&stored.recording, &now.recording);
-                        if !now.is_available()
-                            || (&now.blob, &now.blob_version)
-                                != (&before.blob, &before.blob_version)
-                        {
+                        if !is_same_audio(&stored.recording, &now.recording) {
                             break;
                         }
                     }
@@ -380,7 +376,7 @@ impl App {
         redaction.finished_at = Some(self.clock.now());
         redaction.failure = Some(if redaction.replaced {
             "the spans are inaudible, but the audio as it came is still in the store: redact again, and it \
-             goes too."
+             goes too"
                 .to_owned()
         } else {
             why.to_owned()
@@ -416,43 +412,24 @@ fn with_copy(now: &Recording, copied: &Recording, keep_original: bool) -> Record
 
 /// Notes in the recording what its audio was before, as what is kept or as what is to be destroyed.
 fn displace(before: &Recording, after: &mut Recording, keep_original: bool) {
-    let stored = before
-        .sealing
-        .as_ref()
-        .map_or(before.size.unwrap_or_default(), |sealing| sealing.length);
-    let displaced = AudioCopy {
+    let displaced = Original {
         blob: before.blob.clone(),
         version: before.blob_version.clone(),
-        size: stored,
+        content_type: before.content_type.clone(),
+        size: before.size.unwrap_or_default(),
+        sha256: before.sha256.clone(),
+        sealing: before.sealing.clone(),
     };
     match (keep_original, after.original.take()) {
-        (true, None) => {
-            after.original = Some(Original {
-                blob: displaced.blob,
-                version: displaced.version,
-                content_type: before.content_type.clone(),
-                size: before.size.unwrap_or_default(),
-                sha256: before.sha256.clone(),
-                sealing: before.sealing.clone(),
-            });
-        }
+        (true, None) => after.original = Some(displaced),
         (true, Some(original)) => {
             // The audio as it came stays; what is displaced was redacted already.
             after.original = Some(original);
-            after.copies.push(displaced);
+            after.copies.push(displaced.into_copy());
         }
         (false, original) => {
-            after.copies.extend(original.map(|original| {
-                AudioCopy {
-                    size: original
-                        .sealing
-                        .as_ref()
-                        .map_or(original.size, |sealing| sealing.length),
-                    blob: original.blob,
-                    version: original.version,
-                }
-            }));
-            after.copies.push(displaced);
+            let gone = original.into_iter().chain([displaced]);
+            after.copies.extend(gone.map(Original::into_copy));
         }
     }
 }
